@@ -1,0 +1,13 @@
+/** Checkpoints: torch zip, legacy torch and safetensors files, read and written without running anything of them. */
+export { Checkpoint, parseCheckpoint, readCheckpoint } from './read.ts'
+export type { CheckpointFormat, ReadOptions } from './read.ts'
+export { writeSafetensors, writeTorchZip } from './write.ts'
+export type { Sink, ZipOptions } from './zip-writer.ts'
+export { CheckpointStorage, CheckpointTensor } from './tensor.ts'
+export { PyDict, PyFloat, PyTuple, TorchSymbol } from './values.ts'
+export type { CheckpointValue, DictKey } from './values.ts'
+export { listDifferences, matchStateDict, modelStateOf, tensorTable } from './state-dict.ts'
+export type { ExpectedTensor, StateDictReport } from './state-dict.ts'
+export { namedToOptimizerState, optimizerStateToNamed } from './optimizer-state.ts'
+export type { NamedOptimizerState, SgdGroupState } from './optimizer-state.ts'
+export { stateSha256 } from './state-hash.ts'

@@ -1,0 +1,160 @@
+/**
+ * `siamtrain track`: frames, weights and a box in the first frame → a box in every frame.
+ */
+import { access, constants, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { InvalidArgumentError, type Command } from 'commander'
+import { writeFileAtomically } from '../checkpoint/atomic-file.ts'
+import { loadConfig, warningText } from '../config/index.ts'
+import { axisAlignedBox, centerToRect } from '../data/polygon.ts'
+import { createProgress } from '../engine/progress.ts'
+import { SiamError } from '../errors.ts'
+import { meanOverlap } from '../evaluation/overlap.ts'
+import { frameFiles } from '../tracking/frame-files.ts'
+import { OverlayWriter, trackColor, truthColor, type DrawnBox } from '../tracking/overlay.ts'
+import { trackSequence } from '../tracking/runner.ts'
+import { buildTracker, checkBox, type Box } from '../tracking/siamfcpp-tracker.ts'
+import { withSignals } from './common.ts'
+
+export interface TrackFlags {
+  config: string
+  set?: string[]
+  weights?: string
+  init?: Box
+  groundtruth?: string
+  out?: string
+  overlay?: string
+  device: string
+  threads?: number
+  json?: boolean
+  quiet?: boolean
+}
+
+const examples = `
+Examples:
+  siamtrain track frames/ --config my.yaml --weights snapshots/my/epoch-19.pkl --init 120,80,64,48 --out boxes.txt
+  siamtrain track 'clip/*.png' --config my.yaml --weights epoch-19.pkl --groundtruth clip/groundtruth.txt --overlay drawn/ --json
+
+SOURCE is a folder of .jpg, .jpeg or .png files, a pattern in quotes, or the files themselves. Frames of a folder or pattern are taken in the
+order of their names (2.jpg before 10.jpg). A box is x,y,w,h in pixels, x,y its left-top corner. --out has one box a line, the first being the
+given one. With --json: {"frame","box","score","seconds"} for each frame, frame 0 being the first.`
+
+export function registerTrackCommand(program: Command): void {
+  program
+    .command('track')
+    .description('follow one target through a sequence of images')
+    .argument('<source...>', 'folder, pattern or files')
+    .requiredOption('--config <file>', 'YAML file of the experiment (its test.track part)')
+    .option('--set <key=value>', 'override a key of the configuration; may be repeated', (text: string, before: string[] = []) => [...before, text])
+    .option('--weights <file>', 'snapshot or weights: .pkl, .pth or .safetensors (default: the pretrain_model_path of the configuration)')
+    .option('--init <x,y,w,h>', 'the target in the first frame (default: the first box of --groundtruth)', boxOf)
+    .option('--groundtruth <file>', 'the true boxes, one a line (x,y,w,h or four corners): prints the mean overlap, and --overlay draws them')
+    .option('--out <file>', 'write the boxes, one a line')
+    .option('--overlay <folder>', 'write the frames with the boxes drawn on them')
+    .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
+    .option('--threads <n>', 'threads of libtorch (default: all cores)', positive)
+    .option('--json', 'one JSON line for each frame on standard output')
+    .option('--quiet', 'no progress, only errors')
+    .addHelpText('after', examples)
+    .action(async (sources: string[], flags: TrackFlags) => {
+      await withSignals((signal) => track(sources, flags, signal))
+    })
+}
+
+async function track(sources: string[], flags: TrackFlags, signal: AbortSignal): Promise<void> {
+  const say = flags.quiet === true ? (): void => {} : (line: string): void => void process.stderr.write(`${line}\n`)
+  const files = await frameFiles(sources)
+  const truth = flags.groundtruth === undefined ? undefined : await readGroundTruth(flags.groundtruth)
+  const init = flags.init ?? truth?.[0]
+  if (init === undefined) throw new SiamError('ERR_ARGUMENT', 'Expected --init x,y,w,h (or --groundtruth FILE, whose first box is then taken)')
+  if (truth !== undefined && truth.length !== files.length) {
+    throw new SiamError('ERR_DATA', `Expected a groundtruth box for each of the ${files.length} frames but found ${truth.length}`, { file: flags.groundtruth })
+  }
+  const config = await loadConfig(flags.config, flags.set ?? [], { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
+  // Found before the frames take their time.
+  if (flags.out !== undefined) await checkFolder(flags.out)
+  const { weights, device, threads } = flags
+  using tracker = await buildTracker(config, { weights, device, threads, log: say })
+  const overlay = flags.overlay === undefined ? undefined : await OverlayWriter.create(flags.overlay)
+
+  const boxes: Box[] = []
+  let seconds = 0
+  const progress = createProgress({ total: files.length, description: 'track', unit: 'frame', mode: flags.quiet === true ? 'none' : 'auto' })
+  try {
+    for await (const step of trackSequence(tracker, files, init, { signal })) {
+      boxes.push(step.box)
+      if (step.frame > 0) seconds += step.seconds
+      if (flags.json === true) await printLine(JSON.stringify(step))
+      if (overlay !== undefined) await overlay.write(step.frame, files[step.frame] as string, drawn(step.box, truth?.[step.frame]))
+      progress.update()
+    }
+  } catch (error) {
+    if (signal.aborted && flags.out !== undefined) say(`Stopped after ${boxes.length} of ${files.length} frames; ${flags.out} was not written.`)
+    throw error
+  } finally {
+    progress.close()
+  }
+  const { out } = flags
+  if (out !== undefined) await writeFileAtomically(out, (sink) => sink(Buffer.from(boxes.map((box) => `${formatBox(box)}\n`).join(''))))
+  if (flags.json !== true && out === undefined) for (const box of boxes) await printLine(formatBox(box))
+
+  say(`Tracked ${files.length} frames${boxes.length > 1 ? ` at ${((boxes.length - 1) / seconds).toFixed(1)} frames/s` : ''}${out === undefined ? '' : `; boxes in ${out}`}${overlay === undefined ? '' : `; drawn frames in ${overlay.folder}`}`)
+  if (truth !== undefined && boxes.length > 1) {
+    say(`Mean overlap with ${flags.groundtruth}: ${meanOverlap(boxes, truth).toFixed(3)} over ${boxes.length - 1} frames (the first left out)`)
+  }
+}
+
+/** @throws ERR_IO when the file's folder is not there or cannot be written to */
+async function checkFolder(file: string): Promise<void> {
+  try {
+    await access(path.dirname(path.resolve(file)), constants.W_OK)
+  } catch (cause) {
+    throw new SiamError('ERR_IO', `cannot write: ${cause instanceof Error ? cause.message : String(cause)}`, { file, hint: 'choose a folder that is there and that you may write to', cause })
+  }
+}
+
+function drawn(box: Box, truth: Box | undefined): DrawnBox[] {
+  return [...(truth === undefined ? [] : [{ box: truth, color: truthColor }]), { box, color: trackColor }]
+}
+
+/** As the GOT-10k toolkit writes results. */
+function formatBox(box: Box): string {
+  return box.map((value) => value.toFixed(3)).join(',')
+}
+
+/** Boxes x,y,w,h, or VOT polygons, which become upright boxes by VOT's rule. */
+async function readGroundTruth(file: string): Promise<Box[]> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new SiamError('ERR_IO', `the groundtruth cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { file, cause })
+  }
+  const lines = text.replace(/^\ufeff/, '').trimEnd().split(/\r?\n/)
+  return lines.map((line, i) => {
+    const numbers = line.trim().split(/\s*[,;\s]\s*/).map(Number)
+    if ((numbers.length !== 4 && numbers.length !== 8) || !numbers.every(Number.isFinite)) {
+      throw new SiamError('ERR_DATA', `Expected x,y,w,h or four corners but found ${JSON.stringify(line.slice(0, 60))}`, { file, line: i + 1 })
+    }
+    return numbers.length === 8 ? centerToRect(axisAlignedBox(numbers)) : (numbers as unknown as Box)
+  })
+}
+
+function boxOf(text: string): Box {
+  const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)))
+  try {
+    return checkBox(numbers as unknown as Box, '--init')
+  } catch {
+    throw new InvalidArgumentError('Expected x,y,w,h: four numbers, the last two positive.')
+  }
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('Expected an integer ≥ 1.')
+  return value
+}
+
+async function printLine(text: string): Promise<void> {
+  if (!process.stdout.write(`${text}\n`)) await new Promise<void>((resolve) => process.stdout.once('drain', resolve))
+}

@@ -1,0 +1,162 @@
+/**
+ * `siamtrain train`: a configuration (or a snapshot of its run) → snapshots.
+ */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { InvalidArgumentError, type Command } from 'commander'
+import { loadConfig, trainerParams, warningText } from '../config/index.ts'
+import { buildTrainer } from '../engine/builders.ts'
+import { checkResumeTarget, checkUnused, checkWritable, removeSnapshots } from '../engine/output-folder.ts'
+import { finalModelName } from '../engine/snapshot-file.ts'
+import type { TrainerBase } from '../engine/trainer-base.ts'
+import { SiamError } from '../errors.ts'
+import { Monitor, type EngineData } from '../monitors/monitor.ts'
+import { withSignals } from './common.ts'
+import { commandLine } from './resume-command.ts'
+
+export interface TrainFlags {
+  device: string
+  resume?: string
+  overwrite?: boolean
+  seed?: number
+  threads?: number
+  workers?: number
+  maxIterations?: number
+  snapshotEvery?: number
+  strict?: boolean
+  json?: boolean
+  quiet?: boolean
+}
+
+const examples = `
+Examples:
+  siamtrain train configs/siamfcpp_alexnet-got10k.yaml
+  siamtrain train my.yaml train.track.data.minibatch=8 --seed 7 --snapshot-every 200
+  siamtrain train my.yaml --resume latest
+
+Snapshots go to exp_save/exp_name: epoch-N.pkl after each epoch, epoch-N-iter-M.pkl inside of one (--snapshot-every, Ctrl-C), final_model.pkl at
+the end. Ctrl-C finishes the iteration, saves, and says how to go on; a second Ctrl-C ends at once.`
+
+function integer(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`Expected an integer ≥ ${min}.`)
+    return value
+  }
+}
+
+export function registerTrainCommand(program: Command): void {
+  program
+    .command('train')
+    .description('train a tracker: data, network, schedule and output folder are what CONFIG says')
+    .argument('<config>', 'YAML file of the experiment')
+    .argument('[overrides...]', 'dotted.key=value, applied to the configuration in order')
+    .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
+    .option('--resume <snapshot>', "go on from 'latest', an epoch number, or a file")
+    .option('--overwrite', "remove an older run's snapshots from the output folder and start anew")
+    .option('--seed <n>', 'seed of weights and data (default: data.seed)', integer(0))
+    .option('--threads <n>', "threads of libtorch (default: all cores)", integer(1))
+    .option('--workers <n>', 'threads that make batches (default: data.num_workers, at most the number of cores)', integer(1))
+    .option('--max-iterations <n>', 'stop after that many iterations of this call, with a snapshot', integer(1))
+    .option('--snapshot-every <n>', 'also write a snapshot after every n iterations', integer(1))
+    .option('--strict', 'bad data is an error instead of being skipped and counted')
+    .option('--json', 'one JSON line for each iteration and one at the end, on standard output')
+    .option('--quiet', 'no progress and no messages, only errors')
+    .addHelpText('after', examples)
+    .action(async (config: string, overrides: string[], flags: TrainFlags) => {
+      await withSignals((signal) => train(config, overrides, flags, signal), 'Stopping after this iteration, with a snapshot; once more to stop at once.')
+    })
+}
+
+/** Prints one JSON line for each iteration. */
+class JsonLines extends Monitor {
+  override async update({ schedule_info, training_losses, extras, time_dict }: EngineData): Promise<void> {
+    const { epoch, iteration } = this.engineState
+    await printLine({ epoch, iteration, lr: schedule_info.lr, losses: training_losses, extras, time: time_dict })
+  }
+}
+
+/** Writes a line to standard output and waits where its reader is slow, so that lines do not pile up in memory. */
+async function printLine(value: unknown): Promise<void> {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  if (!process.stdout.write(`${text}\n`)) await new Promise<void>((resolve) => process.stdout.once('drain', resolve))
+}
+
+async function train(configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal): Promise<void> {
+  const say = flags.quiet === true ? (): void => {} : (line: string): void => void process.stderr.write(`${line}\n`)
+  const config = await loadConfig(configFile, overrides, { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
+  const params = trainerParams(config)
+  const dir = path.join(params.exp_save, params.exp_name)
+
+  // Everything that can be wrong with the folder is found before data and network take their time.
+  if (flags.resume !== undefined && flags.overwrite === true) throw new SiamError('ERR_ARGUMENT', '--resume and --overwrite contradict each other')
+  // --resume has precedence over the configuration's snapshot, which may be one of this folder or of another run.
+  const resume = flags.resume ?? (params.snapshot === '' ? undefined : params.snapshot)
+  if (resume !== undefined) await checkResumeTarget(dir, resume)
+  const goesOn = flags.resume !== undefined || (resume !== undefined && path.resolve(path.dirname(resume)) === path.resolve(dir))
+  if (!goesOn && flags.overwrite !== true) await checkUnused(dir)
+  checkWritable(dir)
+
+  const trainer = await buildTrainer(config, {
+    device: flags.device,
+    seed: flags.seed,
+    threads: flags.threads,
+    workers: flags.workers,
+    strict: flags.strict,
+    pretrained: resume === undefined,
+    monitors: flags.json === true ? [new JsonLines()] : [],
+    progress: flags.quiet === true ? 'none' : 'auto',
+    snapshotEvery: flags.snapshotEvery,
+    log: flags.quiet === true ? say : undefined,
+    signal,
+  })
+  let failed = true
+  try {
+    if (resume !== undefined) await trainer.resume(resume)
+    if (flags.overwrite === true) {
+      const removed = await removeSnapshots(dir)
+      if (removed > 0) say(`Removed ${removed} snapshots of an older run from ${dir}`)
+    }
+    await runEpochs(trainer, configFile, overrides, flags, signal, say)
+    failed = false
+  } finally {
+    // An error of the run itself says more than one of closing after it.
+    await trainer.close().catch((error: unknown) => {
+      if (!failed) throw error
+    })
+  }
+}
+
+async function runEpochs(trainer: TrainerBase, configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal, say: (line: string) => void): Promise<void> {
+  const iterations = trainer.state.max_iteration
+  const place = (): number => (trainer.getPosition().epoch + 1) * iterations + trainer.getPosition().iteration
+  const start = place()
+  const limit = start + (flags.maxIterations ?? Infinity)
+  const finishedBefore = trainer.isCompleted()
+  const save = async (): Promise<void> => say(`Saved ${await trainer.saveSnapshot()}`)
+  try {
+    while (!trainer.isCompleted() && place() < limit) {
+      await trainer.train({ signal, maxIterations: limit - place() })
+      await save()
+    }
+  } catch (error) {
+    if (!(error instanceof SiamError && error.code === 'ERR_ABORTED' && signal.aborted)) throw error
+    if (trainer.hasUnsavedWork()) await save()
+    say(place() === 0 ? 'Stopped before the first iteration was done; there is nothing to save.' : `Stopped. To go on:\n  ${commandLine(configFile, overrides, flags)}`)
+    if (flags.json === true) await printLine({ done: false, snapshot: place() === 0 ? null : trainer.state.snapshot_file })
+    throw error
+  }
+  // A run that was killed between its last epoch's snapshot and this file still lacks it.
+  if (trainer.isCompleted() && !(finishedBefore && existsSync(path.join(trainer.state.snapshot_dir, finalModelName)))) say(`Saved ${await trainer.saveSnapshot({ modelParamOnly: true })}`)
+  const snapshot = trainer.state.snapshot_file
+  const sha = await trainer.stateSha256()
+  const summary = finishedBefore
+    ? `Nothing to do: all ${trainer.state.max_epoch} epochs of this run are done (raise max_epoch to train longer).`
+    : `Trained ${place() - start} iterations${trainer.isCompleted() ? '' : `; to go on:\n  ${commandLine(configFile, overrides, flags)}`}`
+  if (flags.json === true) {
+    say(summary)
+    await printLine({ done: true, completed: trainer.isCompleted(), iterations: place() - start, skipped: trainer.skippedSamples, snapshot, state_sha256: sha })
+  } else if (flags.quiet !== true) {
+    await printLine(`${summary}\nSnapshot: ${snapshot}\nState: sha256 ${sha}`)
+  }
+}

@@ -1,0 +1,11 @@
+/** Everything of lib/config that the rest of the product uses. */
+export { numIterations, requireTest, requireTrain, selected, trainerParams, whereIs } from './config.ts'
+export type { CompleteTrain, Config, ConfigWarning, DeepReadonly } from './config.ts'
+export { effectiveConfigYaml } from './dump.ts'
+export { loadConfig, warningText } from './load.ts'
+export type { LoadConfigOptions } from './load.ts'
+export { compilePythonRegex } from './python-regex.ts'
+export type * from './schema.ts'
+export { backboneNames, headNames, lossNames, taskModelNames } from './schema-model.ts'
+export { datasetNames } from './schema-data.ts'
+export { testerNames, trackerNames } from './schema-test.ts'

@@ -1,0 +1,85 @@
+/** Keys below `optim:` and `trainer:`, with the original's defaults. */
+import { z } from 'zod'
+import { boolean, fraction, listOf, nonNegative, nonNegativeInteger, number, oneOf, positive, positiveInteger, section, text } from './fields.ts'
+
+/**
+ * One entry of `lr_policy`. Only what every policy has is typed here; the built-in ones check their own numbers (lib/engine/lr-policy.ts
+ * when they are built, check.ts when the file is read), and a user's policy takes what it likes.
+ */
+const lrPhase = z.looseObject({ name: z.string({ error: 'the name of a learning-rate policy' }) }, { error: 'a map or JSON text with "name"' })
+
+const lrGroup = z.looseObject(
+  { name: z.string({ error: 'text' }), regex: z.string({ error: 'a regular expression' }), ratio: number() },
+  { error: 'a map or JSON text with "name", "regex" and "ratio"' },
+)
+
+const freezeStep = z.looseObject(
+  { name: z.string({ error: 'text' }).default(''), regex: z.string({ error: 'a regular expression' }), epoch: number(), freezed: boolean() },
+  { error: 'a map or JSON text with "regex", "epoch" and "freezed"' },
+)
+
+export const optimSchema = section({
+  optimizer: section({
+    name: oneOf(['SGD']).default('SGD'),
+    SGD: section({
+      minibatch: positiveInteger().default(1),
+      nr_image_per_epoch: positiveInteger().default(1),
+      lr_policy: listOf(lrPhase, 'a list of learning-rate phases').default([]),
+      lr_multiplier: listOf(lrGroup, 'a list of parameter groups').default([]),
+      amp: boolean().default(false),
+      lr: nonNegative().default(0.1),
+      momentum: fraction().default(0.9),
+      weight_decay: nonNegative().default(0.00005),
+      // Ours: torch's SGD has them, the original leaves them at these values.
+      dampening: fraction().default(0),
+      nesterov: boolean().default(false),
+    }).prefault({}),
+  }).prefault({}),
+  grad_modifier: section({
+    // Not limited here: a user's own modifier is known only when it is built. Empty: none.
+    name: text().default(''),
+    DynamicFreezer: section({ schedule: listOf(freezeStep, 'a list of freezing steps').default([]) }).optional(),
+  }).optional(),
+})
+
+/** What a trainer's section leaves out. */
+export const trainerDefaults = {
+  exp_name: 'default_training',
+  exp_save: 'snapshots',
+  max_epoch: 1,
+  minibatch: 1,
+  nr_image_per_epoch: 1,
+  snapshot: '',
+  snapshot_every: 0,
+  timer: 'wall',
+} as const
+
+const trainerFields = {
+  exp_name: text().default(trainerDefaults.exp_name),
+  exp_save: text().default(trainerDefaults.exp_save),
+  max_epoch: positiveInteger().default(trainerDefaults.max_epoch),
+  minibatch: positiveInteger().default(trainerDefaults.minibatch),
+  nr_image_per_epoch: positiveInteger().default(trainerDefaults.nr_image_per_epoch),
+  snapshot: text().default(trainerDefaults.snapshot),
+  // Ours: a snapshot inside the epoch every N iterations; 0 is the original's behaviour (at the end of an epoch only).
+  snapshot_every: nonNegativeInteger().default(trainerDefaults.snapshot_every),
+  // Ours: wall clock around each stage as in the original, or device time besides.
+  timer: oneOf(['wall', 'event']).default(trainerDefaults.timer),
+}
+
+const every = () => ({
+  // Ours: look at the numbers every N iterations; each look waits for the device.
+  every: positiveInteger().default(1),
+})
+
+export const trainerSchema = section({
+  // Not limited here: a user's own trainer is known only when it is built.
+  name: text().optional(),
+  RegularTrainer: section(trainerFields).optional(),
+  DistributedRegularTrainer: section(trainerFields).optional(),
+  monitors: section({
+    names: listOf(text(), 'a list of monitors').default([]),
+    TextInfo: section(every()).optional(),
+    TensorboardLogger: section({ exp_name: text().default(''), exp_save: text().default(''), log_dir: text().default(''), flush_secs: positive().default(10), ...every() }).optional(),
+  }).prefault({}),
+})

@@ -1,0 +1,216 @@
+/**
+ * Batches of training pairs, made by the addon's loader threads; the pixels never enter JavaScript.
+ */
+import { availableParallelism } from 'node:os'
+import { SiamError, invalidArgument } from '../errors.ts'
+import type { LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../native/addon.ts'
+import { loadAddon } from '../native/load.ts'
+import { Tensor } from '../native/tensor.ts'
+import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
+import type { ProblemLog } from './problems.ts'
+import { type DataConfig, type DataSettings, readDataSettings } from './settings.ts'
+
+/** Keys of a batch, in the original's order. */
+export const trainingDataKeys = ['im_z', 'im_x', 'bbox_z', 'bbox_x', 'cls_gt', 'ctr_gt', 'box_gt', 'is_negative_pair'] as const
+
+/**
+ * One batch of N pairs: `im_z`, `im_x` uint8 [N,3,S,S] BGR; `bbox_z`, `bbox_x` float32 [N,4] xyxy in the crops; `cls_gt`, `ctr_gt` float32
+ * [N,R²,1]; `box_gt` float32 [N,R²,4]; `is_negative_pair` int64 [N].
+ */
+export type TrainingData = Record<(typeof trainingDataKeys)[number], Tensor>
+
+/** The sample that comes next: sample `sample` (0-based) of epoch `epoch`. */
+export interface DataCursor {
+  epoch: number
+  sample: number
+}
+
+export interface DataloaderOptions extends IndexDatasetsOptions {
+  /** Sample i of epoch e depends on (seed, e, i) alone. Default: `seed` of the configuration, 0. */
+  seed?: number
+  /** Loader threads; default: `num_workers`, but no more than there are cores. */
+  threads?: number
+  /** Batches made ahead. Default: `queue_batches` of the configuration, 4. */
+  queueBatches?: number
+  /** Where to begin: a resumed run goes on at its snapshot's cursor. Default: epoch 0, sample 0. */
+  startEpoch?: number
+  startSample?: number
+}
+
+/**
+ * An endless stream of batches: epoch after epoch of {@link samplesPerEpoch} samples. Whoever takes a batch disposes its tensors.
+ * The threads start with the first batch that is asked for, so that a resumed run can {@link seek} before anything is read.
+ */
+export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable {
+  readonly settings: DataSettings
+  /** What indexing found wrong. */
+  readonly problems: ProblemLog
+  readonly #signal: AbortSignal | undefined
+  #spec: LoaderSpec
+  #native: NativeLoader | null = null
+  #cursor: DataCursor
+  /** Counts of loaders that a seek() ended. */
+  #skippedBefore = 0
+  #skippedLeft: SkippedSample[] = []
+  #closing: Promise<void> | null = null
+
+  /** @internal use {@link buildDataloader} */
+  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, signal?: AbortSignal) {
+    this.#spec = spec
+    this.settings = settings
+    this.problems = problems
+    this.#cursor = { epoch: spec.startEpoch, sample: spec.startSample }
+    this.#signal = signal
+  }
+
+  get samplesPerEpoch(): number {
+    return this.settings.samplesPerEpoch
+  }
+
+  get seed(): number {
+    return this.#spec.seed
+  }
+
+  /** The first sample of the batch that {@link next} gives next. */
+  get cursor(): DataCursor {
+    return { ...this.#cursor }
+  }
+
+  /** Samples that could not be read and were replaced, so far. */
+  get skipped(): number {
+    return this.#skippedBefore + (this.#native?.stats().skipped ?? 0)
+  }
+
+  /**
+   * The next batch.
+   * @throws ERR_DATA when a sample cannot be read and `strict` is set, or too many in a row; ERR_DISPOSED after close(); the signal's reason
+   */
+  async next(): Promise<TrainingData> {
+    this.#signal?.throwIfAborted()
+    const { epoch, firstSample, tensors } = await this.#open().next()
+    const end = firstSample + this.settings.batchSize
+    this.#cursor = end >= this.samplesPerEpoch ? { epoch: epoch + 1, sample: 0 } : { epoch, sample: end }
+    const batch: Partial<TrainingData> = {}
+    for (const key of trainingDataKeys) {
+      const tensor = tensors[key]
+      if (tensor === undefined) throw new SiamError('ERR_INTERNAL', `the loader's batch has no ${key}`)
+      batch[key] = new Tensor(tensor)
+    }
+    return batch as TrainingData
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<TrainingData, void, undefined> {
+    for (;;) yield await this.next()
+  }
+
+  /**
+   * Goes to a sample: the next batch begins with it. Batches made ahead are thrown away.
+   * @param seed  a new seed for all further samples; default: the present one
+   * @throws ERR_ARGUMENT for a position that no epoch has, ERR_DISPOSED after close()
+   */
+  async seek(position: DataCursor, seed: number = this.#spec.seed): Promise<void> {
+    const startEpoch = integerOption('position.epoch', position.epoch, 0)
+    const startSample = sampleOption('position.sample', position.sample, this.samplesPerEpoch)
+    this.#throwIfClosed()
+    const old = this.#native
+    this.#native = null
+    this.#spec = { ...this.#spec, startEpoch, startSample, seed: integerOption('seed', seed, 0) }
+    this.#cursor = { epoch: startEpoch, sample: startSample }
+    if (old === null) return
+    this.#skippedBefore += old.stats().skipped
+    this.#skippedLeft.push(...old.takeSkipped())
+    await old.close()
+  }
+
+  /** Counts and times of the loader threads since the start or the last {@link seek}. */
+  stats(): LoaderStats {
+    return this.#native?.stats() ?? { ...noLoaderStats }
+  }
+
+  /** Samples replaced since the last call, with file and reason; at most 1000 are kept. */
+  takeSkipped(): SkippedSample[] {
+    return [...this.#skippedLeft.splice(0), ...(this.#native?.takeSkipped() ?? [])]
+  }
+
+  /** Stops and joins the threads; a next() that waits rejects with ERR_ABORTED. A second call waits for the first. */
+  async close(): Promise<void> {
+    this.#closing ??= this.#native?.close() ?? Promise.resolve()
+    await this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #open(): NativeLoader {
+    this.#throwIfClosed()
+    return (this.#native ??= loadAddon().createLoader(this.#spec))
+  }
+
+  #throwIfClosed(): void {
+    if (this.#closing !== null) throw new SiamError('ERR_DISPOSED', 'this dataloader was used after close()')
+  }
+}
+
+/** What {@link Dataloader.stats} says before the threads have started. */
+const noLoaderStats: Readonly<LoaderStats> = {
+  batches: 0,
+  samples: 0,
+  skipped: 0,
+  readSeconds: 0,
+  decodeSeconds: 0,
+  meanSeconds: 0,
+  warpSeconds: 0,
+  idleSeconds: 0,
+  waitSeconds: 0,
+  bytesRead: 0,
+  wholeDecodes: 0,
+  regionDecodes: 0,
+  queueDepthBatches: 0,
+}
+
+/** Frees the tensors of a batch. */
+export function disposeTrainingData(batch: TrainingData): void {
+  for (const tensor of Object.values(batch)) tensor.dispose()
+}
+
+/**
+ * Reads the annotations of `train.track.data` and prepares the loader threads, which start with the first batch.
+ *
+ * @param config   a loaded configuration; its `seed`, `queue_batches` and `strict` hold where the options say nothing
+ * @returns batches from (startEpoch, startSample) on, without end; `close()` it
+ * @throws ERR_CONFIG, ERR_DATA (see {@link indexDatasets}), ERR_ARGUMENT for a bad option
+ */
+export async function buildDataloader(config: DataConfig, options: DataloaderOptions = {}): Promise<Dataloader> {
+  const settings = readDataSettings(config)
+  const strict = options.strict ?? settings.strict
+  const spec: LoaderSpec = {
+    datasets: [],
+    seed: integerOption('seed', options.seed ?? settings.seed, 0),
+    negativePairRatio: settings.negativePairRatio,
+    symmetricWindow: settings.symmetricWindow,
+    filter: settings.filter,
+    crop: settings.crop,
+    target: settings.target,
+    batchSize: settings.batchSize,
+    threads: integerOption('threads', options.threads ?? Math.min(Math.max(settings.numWorkers, 1), availableParallelism()), 1),
+    queueBatches: integerOption('queueBatches', options.queueBatches ?? settings.queueBatches, 1),
+    samplesPerEpoch: settings.samplesPerEpoch,
+    startEpoch: integerOption('startEpoch', options.startEpoch ?? 0, 0),
+    startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
+    strict,
+  }
+  const { indexes, problems } = await indexDatasets(settings, { ...options, strict })
+  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal)
+}
+
+function integerOption(name: string, value: unknown, min: number): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) throw invalidArgument(`an integer of at least ${min}`, name, value)
+  return value
+}
+
+function sampleOption(name: string, value: unknown, samplesPerEpoch: number): number {
+  const sample = integerOption(name, value, 0)
+  if (sample >= samplesPerEpoch) throw invalidArgument(`an integer below ${samplesPerEpoch}, the samples of an epoch,`, name, value)
+  return sample
+}

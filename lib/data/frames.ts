@@ -1,0 +1,42 @@
+/**
+ * File names of a sequence's frames: which files count, their order, and the pattern that stands for all of them.
+ */
+import type { FramePattern } from './source.ts'
+
+const framePattern = /\.jpe?g$/i
+
+/** Names that are JPEG frames, in the order of the file names (as the original's `sorted(glob('*.jpg'))`). */
+export function frameNamesOf(names: readonly string[]): string[] {
+  return names.filter((name) => framePattern.test(name)).sort()
+}
+
+/**
+ * The pattern that gives exactly these names, in this order: one number that counts up by one, the rest constant.
+ * @returns null where there is none (numbers missing, several widths without zeros in front, no number at all)
+ */
+export function patternOf(names: readonly string[]): Omit<FramePattern, 'dir'> | null {
+  const first = names[0]
+  if (first === undefined) return null
+  // The last run of digits counts: 'cam2_0001.jpg'. A '%' would need escaping; such names go the long way.
+  const match = /^(?<prefix>[^%]*?)(?<digits>\d+)(?<suffix>[^\d%]*)$/.exec(first)
+  if (match?.groups === undefined) return null
+  const { prefix = '', digits = '', suffix = '' } = match.groups
+  const start = Number(digits)
+  if (!Number.isSafeInteger(start + names.length) || start + names.length > 0x7fffffff) return null
+  // One digit may be '%d' ('7.jpg', '8.jpg', …), but sorted by name '10.jpg' comes before '2.jpg': the check below finds that.
+  const pattern = { pattern: digits.length === 1 ? `${prefix}%d${suffix}` : `${prefix}%0${digits.length}d${suffix}`, first: start, count: names.length }
+  for (let k = 0; k < names.length; k += 1) {
+    if (names[k] !== `${prefix}${String(start + k).padStart(digits.length, '0')}${suffix}`) return null
+  }
+  return pattern
+}
+
+/** The name of frame `k` (0-based) of a pattern. */
+export function nameFromPattern(pattern: Omit<FramePattern, 'dir'>, k: number): string {
+  return pattern.pattern.replace(/%(?:0(\d+))?d/, (_, width: string | undefined) => String(pattern.first + k).padStart(Number(width ?? 0), '0'))
+}
+
+/** Whether a pattern is one that {@link nameFromPattern} and the loader understand. */
+export function isFramePattern(pattern: string): boolean {
+  return /^[^%]*%(?:0\d{1,2})?d[^%]*$/.test(pattern)
+}

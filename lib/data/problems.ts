@@ -1,0 +1,84 @@
+/**
+ * What is wrong with a data set, gathered while it is indexed: counted in full, kept in part, fatal where the caller asked for that.
+ */
+import { SiamError } from '../errors.ts'
+
+export type ProblemKind =
+  | 'missing_sequence'
+  | 'missing_groundtruth'
+  | 'unreadable'
+  | 'no_frames'
+  | 'short_groundtruth'
+  | 'long_groundtruth'
+  | 'unparsable_line'
+  | 'not_finite'
+  | 'empty_box'
+
+/** One thing that is wrong; `sequence` problems drop the whole sequence, `frame` problems one frame of it. */
+export interface DataProblem {
+  kind: ProblemKind
+  scope: 'sequence' | 'frame'
+  dataset: string
+  sequence: string
+  file: string
+  /** 1-based line of {@link file}, where the problem is in a line. */
+  line?: number
+  message: string
+}
+
+/** How many problems a report keeps with their text; all are counted. */
+const keptProblems = 1000
+
+/** Counts and keeps what is wrong with the data sets of one run. */
+export class ProblemLog {
+  readonly strict: boolean
+  readonly kept: DataProblem[] = []
+  readonly counts: Partial<Record<ProblemKind, number>> = {}
+  skippedSequences = 0
+  excludedFrames = 0
+  /** Frames whose target is labelled absent and which have no box: left out, but not wrong. */
+  absentFrames = 0
+
+  /** @param strict true: the first problem throws ERR_DATA instead of being counted */
+  constructor(strict = false) {
+    this.strict = strict
+  }
+
+  /** Counts a problem. @throws ERR_DATA at once when strict */
+  add(problem: DataProblem): void {
+    if (this.strict) throw problemError(problem)
+    this.counts[problem.kind] = (this.counts[problem.kind] ?? 0) + 1
+    if (problem.scope === 'sequence') this.skippedSequences += 1
+    else this.excludedFrames += 1
+    if (this.kept.length < keptProblems) this.kept.push(problem)
+  }
+
+  get total(): number {
+    return this.skippedSequences + this.excludedFrames
+  }
+
+  /** Lines for a terminal: the totals and the first problems; empty when all is well. */
+  summary(lines = 5): string[] {
+    if (this.total === 0) return []
+    const counts = Object.entries(this.counts)
+      .map(([kind, n]) => `${n} ${kind.replaceAll('_', ' ')}`)
+      .join(', ')
+    const head = `left out ${plural(this.skippedSequences, 'sequence')} and ${plural(this.excludedFrames, 'frame')} of bad data: ${counts}`
+    const shown = this.kept.slice(0, lines).map((p) => `  ${problemError(p).toLine()}`)
+    if (this.total > shown.length) shown.push(`  … and ${this.total - shown.length} more`)
+    return [head, ...shown]
+  }
+}
+
+/** The error that a problem becomes when it is fatal. */
+export function problemError(problem: DataProblem, options: { hint?: string } = {}): SiamError {
+  return new SiamError('ERR_DATA', `sequence ${JSON.stringify(problem.sequence)} of ${problem.dataset}: ${problem.message}`, {
+    file: problem.file,
+    line: problem.line,
+    hint: options.hint,
+  })
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,77 @@
+/**
+ * Data sets by the name that the YAML's `dataset.names` uses. Users add their own with {@link registerDataset}.
+ */
+import { SiamError, invalidArgument } from '../errors.ts'
+import { Registry, nearestName } from '../registry.ts'
+import { openGot10k } from './got10k.ts'
+import type { DatasetContext, DatasetParams, DatasetSource, SequenceIterable } from './source.ts'
+
+export type DatasetFactory = (params: DatasetParams, context: DatasetContext) => DatasetSource | Promise<DatasetSource>
+export type DatasetClass = new (params: DatasetParams, context: DatasetContext) => DatasetSource
+
+const datasets = new Registry<DatasetFactory | DatasetClass>('data set')
+datasets.register('GOT10kDataset', openGot10k)
+
+/**
+ * Makes a data set known under a name, for `train.track.data.sampler.submodules.dataset.names`.
+ *
+ * @param name     what the YAML calls it; its settings stand under the same name
+ * @param dataset  a function `(params, context) => source`, or a class whose instances are sources; a source is an iterable (sync or
+ *                 async) of {@link SequenceRecord}s, or has a method `sequences()` that returns one
+ * @throws ERR_ARGUMENT for an empty name, one that is taken by something else, or something that is no function
+ */
+export function registerDataset(name: string, dataset: DatasetFactory | DatasetClass): void {
+  if (typeof dataset !== 'function') throw invalidArgument('a function or a class', 'dataset', dataset)
+  datasets.register(name, dataset)
+}
+
+/** Names that a YAML may use now, sorted. */
+export function datasetNames(): string[] {
+  return datasets.names()
+}
+
+/**
+ * Opens a registered data set.
+ * @returns its sequences, to be iterated once
+ * @throws ERR_CONFIG for an unknown name, ERR_DATA for a source that cannot be iterated
+ */
+export async function openDataset(params: DatasetParams, context: DatasetContext): Promise<SequenceIterable> {
+  if (!datasets.has(context.name)) {
+    const nearest = nearestName(context.name, datasetNames())
+    throw new SiamError('ERR_CONFIG', `Unknown data set ${JSON.stringify(context.name)} at ${context.configPath}`, {
+      hint: `${nearest === undefined ? '' : `did you mean ${JSON.stringify(nearest)}? `}known: ${datasetNames().join(', ')}; registerDataset() adds more`,
+    })
+  }
+  const dataset = datasets.get(context.name)
+  const source = isClass(dataset) ? new dataset(params, context) : await (dataset as DatasetFactory)(params, context)
+  const sequences = hasSequences(source) ? await source.sequences() : source
+  if (!isIterable(sequences)) {
+    throw new SiamError('ERR_DATA', `Data set ${JSON.stringify(context.name)}: expected an iterable of sequences, or an object with sequences(), but its factory returned ${describeType(source)}`)
+  }
+  return sequences
+}
+
+function hasSequences(source: DatasetSource): source is { sequences(): SequenceIterable | Promise<SequenceIterable> } {
+  return typeof source === 'object' && source !== null && 'sequences' in source && typeof source.sequences === 'function'
+}
+
+function isIterable(value: unknown): value is SequenceIterable {
+  return typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
+}
+
+/** `class` syntax can only be told from a function by its source text or by what its prototype holds. */
+function isClass(value: DatasetFactory | DatasetClass): value is DatasetClass {
+  if (/^class\b/.test(Function.prototype.toString.call(value))) return true
+  if (isGeneratorFunction(value)) return false
+  const prototype: unknown = value.prototype
+  return typeof prototype === 'object' && prototype !== null && ('sequences' in prototype || Symbol.iterator in prototype || Symbol.asyncIterator in prototype)
+}
+
+/** A generator function's prototype is iterable too, yet it is called without `new`. */
+function isGeneratorFunction(value: unknown): boolean {
+  return /^\[object (Async)?GeneratorFunction\]$/.test(Object.prototype.toString.call(value))
+}
+
+function describeType(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`
+}

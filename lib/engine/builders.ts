@@ -1,0 +1,243 @@
+/**
+ * From a configuration to the parts of a run: model, losses, optimizer, trainer.
+ */
+import { createHash } from 'node:crypto'
+import { modelStateOf, readCheckpoint, type CheckpointTensor } from '../checkpoint/index.ts'
+import { requireTest, requireTrain, selected, whereIs, type Config } from '../config/index.ts'
+import { buildDataloader } from '../data/index.ts'
+import { invalidArgument, SiamError } from '../errors.ts'
+import { buildMonitors } from '../monitors/index.ts'
+import type { HyperParams, Monitor } from '../monitors/monitor.ts'
+import type { LossSpec, ModelSpec } from '../native/addon.ts'
+import { loadAddon } from '../native/load.ts'
+import { Registry } from '../registry.ts'
+import { buildGradModifier } from './grad-modifier.ts'
+import { GradScaler } from './grad-scaler.ts'
+import { Loss } from './losses.ts'
+import { divideIntoGroups, ungroupedParameters } from './lr-multiplier.ts'
+import { buildLrPolicy } from './lr-policy.ts'
+import { Model } from './model.ts'
+import { Optimizer } from './optimizer.ts'
+import type { ProgressOptions } from './progress.ts'
+import { RegularTrainer } from './regular-trainer.ts'
+import { disposeInReverse, type TrainerBase, type TrainerClass } from './trainer-base.ts'
+
+export const trainerRegistry = new Registry<TrainerClass>('trainer')
+trainerRegistry.register('RegularTrainer', RegularTrainer)
+
+/**
+ * Makes a trainer available to configurations: `train.track.trainer.name: MyTrainer`, its hyper-parameters under its name.
+ * @param trainerClass extends TrainerBase
+ * @throws ERR_ARGUMENT when the name is taken, or the class has no train()
+ */
+export function registerTrainer(name: string, trainerClass: TrainerClass): TrainerClass {
+  if (typeof trainerClass !== 'function' || typeof trainerClass.prototype?.train !== 'function') {
+    throw invalidArgument('a class with a train() method (extends TrainerBase)', `the trainer ${name}`, trainerClass)
+  }
+  return trainerRegistry.register(name, trainerClass)
+}
+
+export interface ModelOptions {
+  /** 'cpu' (default), 'cuda', 'cuda:N'. */
+  device?: string
+  /** Seeds the random weights; by default `data.seed`. */
+  seed?: number
+  /** Which model of the file: `train.track.model` (default) or `test.track.model`. */
+  part?: 'train' | 'test'
+  /** false: leave the random weights although the configuration names pretrained ones (a snapshot follows). */
+  pretrained?: boolean
+  log?: (line: string) => void
+}
+
+/**
+ * Builds the network of a configuration, with its losses (where it names any) and its pretrained weights.
+ * @throws ERR_CONFIG for what cannot be built, ERR_CHECKPOINT for pretrained weights that are missing or do not fit, ERR_DEVICE
+ */
+export async function buildModel(config: Config, options: ModelOptions = {}): Promise<Model> {
+  const { part = 'train' } = options
+  const node = (part === 'train' ? requireTrain(config) : requireTest(config)).model
+  const at = `${part}.track.model`
+  if (node === undefined) throw new SiamError('ERR_CONFIG', `Expected a model at ${at} but there is none`, { file: config.file })
+  const backbone = selected(config, node.backbone, `${at}.backbone`)
+  if (backbone.name !== 'AlexNet' && backbone.name !== 'TinyConv') {
+    throw new SiamError('ERR_CONFIG', `The backbone ${backbone.name} is not available; AlexNet and TinyConv are`, whereIs(config, `${at}.backbone.name`))
+  }
+  const head = node.task_head.DenseboxHead
+  const task = node.task_model.SiamTrack
+  const spec: ModelSpec = {
+    backbone: { name: backbone.name },
+    head: {
+      totalStride: head.total_stride,
+      scoreSize: head.score_size,
+      xSize: head.x_size,
+      numConv3x3: head.num_conv3x3,
+      headConvBn: [...head.head_conv_bn],
+      headWidth: head.head_width,
+      convWeightStd: head.conv_weight_std,
+      inputSizeAdapt: head.input_size_adapt,
+    },
+    headWidth: task.head_width,
+    convWeightStd: task.conv_weight_std,
+    corrFeaOutput: task.corr_fea_output,
+    // The original's `amp` runs the forward under autocast, whose type on the CPU is bfloat16.
+    precision: task.amp ? 'bf16' : node.precision,
+    memoryFormat: node.memory_format,
+    device: options.device ?? 'cpu',
+    seed: options.seed ?? config.train?.track?.data?.seed ?? 0,
+  }
+  const model = await Model.create(spec, node.losses.names.length === 0 ? {} : buildLosses(config, { part }))
+  try {
+    if (options.pretrained !== false) {
+      const backboneFile = backbone.params.pretrain_model_path
+      if (typeof backboneFile === 'string' && backboneFile !== '') await loadPretrained(model, backboneFile, 'basemodel.', `${at}.backbone.${backbone.name}`, options)
+      if (task.pretrain_model_path !== '') await loadPretrained(model, task.pretrain_model_path, '', `${at}.task_model.SiamTrack`, options)
+    }
+  } catch (error) {
+    model.dispose()
+    throw error
+  }
+  return model
+}
+
+/** Loads what fits, as the original (strict=False), but says what was loaded, and takes nothing at all for an error. */
+async function loadPretrained(model: Model, file: string, prefix: string, at: string, options: ModelOptions): Promise<void> {
+  const key = `${at}.pretrain_model_path`
+  let weights: Map<string, CheckpointTensor>
+  try {
+    weights = modelStateOf(await readCheckpoint(file))
+  } catch (error) {
+    if (!(error instanceof SiamError)) throw error
+    throw new SiamError(error.code, `the pretrained weights of ${key}: ${error.message}`, { file, cause: error, hint: `set ${key}= (empty) to start from random weights` })
+  }
+  const table = new Map(Array.from(weights, ([name, tensor]) => [name.startsWith(prefix) ? name : prefix + name, tensor]))
+  const { loaded, missing, mismatched } = await model.loadStateDict(table, { strict: false, file })
+  if (loaded.length === 0) throw new SiamError('ERR_CHECKPOINT', `no tensor of these weights is one of the model's (${key})`, { file })
+  const left = [...missing, ...mismatched.map(({ name }) => name)].filter((name) => name.startsWith(prefix))
+  options.log?.(`Loaded ${loaded.length} tensors from ${file}${left.length === 0 ? '' : `; ${left.length} stay random: ${left.slice(0, 3).join(', ')}${left.length > 3 ? ', …' : ''}`}`)
+}
+
+/**
+ * The losses of a configuration by their names (cls, ctr, reg).
+ * @throws ERR_CONFIG for an unknown loss, two losses of one name, or a parameter that is not supported
+ */
+export function buildLosses(config: Config, options: { part?: 'train' | 'test' } = {}): Record<string, Loss> {
+  const { part = 'train' } = options
+  const at = `${part}.track.model.losses`
+  const node = (part === 'train' ? requireTrain(config) : requireTest(config)).model?.losses
+  const losses: Record<string, Loss> = {}
+  for (const type of node?.names ?? []) {
+    const params = node?.[type]
+    if (params === undefined) throw new SiamError('ERR_CONFIG', `Expected the hyper-parameters of ${type} at ${at}.${type} but there are none`, whereIs(config, at))
+    if (params.background !== 0) throw new SiamError('ERR_CONFIG', `Only 0 is supported for ${at}.${type}.background`, whereIs(config, `${at}.${type}.background`))
+    if (losses[params.name] !== undefined) throw new SiamError('ERR_CONFIG', `Two losses of ${at} have the name ${JSON.stringify(params.name)}`, whereIs(config, at))
+    losses[params.name] = new Loss(lossSpec(type, params))
+  }
+  return losses
+}
+
+function lossSpec(type: LossSpec['type'], params: Readonly<Record<string, unknown>>): LossSpec {
+  const weight = params.weight as number
+  if (type === 'SigmoidCrossEntropyCenterness' || type === 'IOULoss') return { type, weight }
+  return { type, weight, alpha: params.alpha as number, gamma: params.gamma as number, ignoreLabel: params.ignore_label as number }
+}
+
+/**
+ * The optimizer of a configuration over `model`: SGD with its groups, schedule, gradient modifier and (with `amp`) gradient scaler.
+ * @throws ERR_CONFIG when a parameter is in two groups, or schedule or modifier cannot be built
+ */
+export function buildOptimizer(config: Config, model: Model, options: { log?: (line: string) => void } = {}): Optimizer {
+  const { optimizer, grad_modifier } = requireTrain(config).optim
+  const sgd = optimizer.SGD
+  const names = model.parameterNames()
+  const groups = divideIntoGroups(sgd.lr_multiplier, names)
+  const left = ungroupedParameters(groups, names)
+  if (left.length > 0) options.log?.(`Warning: ${left.length} parameters are in no group of lr_multiplier and will not be trained: ${left.slice(0, 3).join(', ')}${left.length > 3 ? ', …' : ''}`)
+  return new Optimizer(model, {
+    lr: sgd.lr,
+    momentum: sgd.momentum,
+    weightDecay: sgd.weight_decay,
+    dampening: sgd.dampening,
+    nesterov: sgd.nesterov,
+    schedule: buildLrPolicy(sgd.lr_policy, Math.floor(sgd.nr_image_per_epoch / sgd.minibatch)) ?? null,
+    groups,
+    gradModifier: buildGradModifier(grad_modifier, model) ?? null,
+    gradScaler: sgd.amp ? new GradScaler() : null,
+  })
+}
+
+/** Keys that say where things lie and how long to go on, and change no number of a run. */
+const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'dataset_root'])
+
+/** SHA-256 in hex over the keys of a configuration that a run's numbers depend on: file, overrides and defaults. */
+export function configSha256(config: Config): string {
+  const relevant = JSON.stringify(requireTrain(config), (key, value: unknown) => (numberless.has(key) ? undefined : value))
+  return createHash('sha256').update(relevant).digest('hex')
+}
+
+export interface TrainerBuildOptions extends Omit<ModelOptions, 'part'> {
+  /** Threads of libtorch's team; by default as many as there are cores. Set for the whole environment. */
+  threads?: number
+  /** Threads that make batches. */
+  workers?: number
+  /** Bad data is an error instead of being skipped and counted; by default `data.strict`. */
+  strict?: boolean
+  /** Monitors besides the configured ones. */
+  monitors?: readonly Monitor[]
+  progress?: ProgressOptions['mode']
+  /** Overrides the trainer's `snapshot_every`. */
+  snapshotEvery?: number
+  /** Ends the building (indexing large data sets takes a while). */
+  signal?: AbortSignal
+}
+
+/**
+ * Builds model, losses, optimizer, dataloader and monitors, and the trainer over them. Closing the trainer frees them all.
+ * @throws whatever the parts throw: ERR_CONFIG, ERR_DATA, ERR_DEVICE, ERR_CHECKPOINT, …
+ */
+export async function buildTrainer(config: Config, options: TrainerBuildOptions = {}): Promise<TrainerBase> {
+  const track = requireTrain(config)
+  const { name, params } = selected(config, track.trainer, 'train.track.trainer')
+  const trainerClass = trainerRegistry.get(name)
+  const log = options.log ?? toStderr
+  // A snapshot's seed is only overruled by one that somebody asked for, not by the default.
+  const rawData = (config.raw as { train?: { track?: { data?: { seed?: number } } } }).train?.track?.data
+  const askedSeed = options.seed ?? rawData?.seed
+  const seed = askedSeed ?? track.data.seed
+  const threads = await loadAddon().setThreads(options.threads ?? 0)
+  const built: (Disposable | AsyncDisposable)[] = []
+  try {
+    const dataloader = await buildDataloader(config as Parameters<typeof buildDataloader>[0], {
+      seed,
+      threads: options.workers,
+      queueBatches: track.data.queue_batches,
+      strict: options.strict ?? track.data.strict,
+      signal: options.signal,
+    })
+    built.push(dataloader)
+    for (const line of dataloader.problems.summary()) log(line)
+    const model = await buildModel(config, { device: options.device, pretrained: options.pretrained, seed, log })
+    built.push(model)
+    const optimizer = buildOptimizer(config, model, { log })
+    built.push(optimizer)
+    const trainer = new trainerClass(optimizer, dataloader, [...buildMonitors(config), ...(options.monitors ?? [])], {
+      seed: askedSeed,
+      configSha256: configSha256(config),
+      threads,
+      log: options.log,
+      progress: options.progress,
+    })
+    const hyperParams: HyperParams = { ...params }
+    if (options.snapshotEvery !== undefined) hyperParams.snapshot_every = options.snapshotEvery
+    trainer.setHyperParams(hyperParams)
+    options.signal?.throwIfAborted()
+    trainer.own(built)
+    return trainer
+  } catch (error) {
+    await disposeInReverse(built)
+    throw error
+  }
+}
+
+function toStderr(line: string): void {
+  process.stderr.write(`${line}\n`)
+}

@@ -1,0 +1,178 @@
+/**
+ * The optimizer that a trainer drives: native SGD with parameter groups, the learning-rate schedule, the gradient modifier and the
+ * gradient scaler, and the original's optimizer_state_dict.
+ */
+import { namedToOptimizerState, optimizerStateToNamed, type PyDict, type SgdGroupState } from '../checkpoint/index.ts'
+import { invalidArgument, SiamError } from '../errors.ts'
+import { loadAddon } from '../native/load.ts'
+import type { NativeSgd } from '../native/addon.ts'
+import type { GradScaler } from './grad-scaler.ts'
+import type { ParameterGroup } from './lr-multiplier.ts'
+import type { Model } from './model.ts'
+
+/** The base learning rate at each place of the run; lib/engine/lr-policy.ts makes one from the YAML's `lr_policy`. */
+export interface LrSchedule {
+  getLr(epoch: number, iteration: number): number
+}
+
+/** Changes gradients, or which parameters have any: DynamicFreezer, or a user's own. */
+export interface GradientModifier {
+  /** @param iteration absent at the start of an epoch, else the iteration whose gradients are complete and not yet applied */
+  modifyGrad(epoch: number, iteration?: number): void | Promise<void>
+}
+
+export interface OptimizerOptions {
+  /** Base learning rate where there is no schedule. */
+  lr?: number
+  momentum?: number
+  /** L2 decay, on every parameter as in the original (BatchNorm's and biases included). */
+  weightDecay?: number
+  dampening?: number
+  nesterov?: boolean
+  schedule?: LrSchedule | null
+  /** In the order of the groups' ids in optimizer_state_dict; by default one group with all parameters. */
+  groups?: readonly ParameterGroup[]
+  gradModifier?: GradientModifier | null
+  gradScaler?: GradScaler | null
+}
+
+function checkGroups(groups: readonly ParameterGroup[], known: readonly string[]): void {
+  const owner = new Map<string, string>()
+  const names = new Set(known)
+  for (const { name, ratio, parameters } of groups) {
+    if (typeof ratio !== 'number' || !Number.isFinite(ratio) || ratio < 0) throw invalidArgument('a number ≥ 0', `the ratio of parameter group ${name}`, ratio, 'ERR_CONFIG')
+    for (const parameter of parameters) {
+      if (!names.has(parameter)) throw new SiamError('ERR_CONFIG', `parameter group ${name}: the model has no parameter ${JSON.stringify(parameter)}`)
+      const other = owner.get(parameter)
+      if (other !== undefined) throw new SiamError('ERR_CONFIG', `parameter ${parameter} is in two parameter groups, ${other} and ${name}`)
+      owner.set(parameter, name)
+    }
+  }
+  if (owner.size === 0) throw new SiamError('ERR_CONFIG', 'no parameter group has any parameter: nothing would be trained')
+}
+
+export class Optimizer implements Disposable {
+  readonly model: Model
+  readonly groups: readonly ParameterGroup[]
+  readonly schedulePolicy: LrSchedule | null
+  readonly gradModifier: GradientModifier | null
+  readonly gradScaler: GradScaler | null
+  readonly #rule: Readonly<Omit<SgdGroupState, 'lr'>>
+  readonly #sgd: NativeSgd
+  #baseLr: number
+  #disposed = false
+
+  /** @throws ERR_ARGUMENT or ERR_CONFIG for numbers out of range, unknown parameters, or a parameter in two groups */
+  constructor(model: Model, options: OptimizerOptions = {}) {
+    const { lr = 0.1, momentum = 0.9, weightDecay = 0.00005, dampening = 0, nesterov = false } = options
+    for (const [name, value] of Object.entries({ lr, momentum, weight_decay: weightDecay, dampening })) {
+      if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw invalidArgument('a number ≥ 0', name, value, 'ERR_CONFIG')
+    }
+    if (nesterov && (momentum <= 0 || dampening !== 0)) throw new SiamError('ERR_CONFIG', 'nesterov needs a momentum above 0 and a dampening of 0')
+    this.model = model
+    this.groups = options.groups ?? [{ name: 'all', ratio: 1, parameters: model.parameterNames() }]
+    checkGroups(this.groups, model.parameterNames())
+    this.schedulePolicy = options.schedule ?? null
+    this.gradModifier = options.gradModifier ?? null
+    this.gradScaler = options.gradScaler ?? null
+    this.#rule = { momentum, weight_decay: weightDecay, dampening, nesterov }
+    this.#baseLr = lr
+    this.#sgd = loadAddon().createSgd(
+      model.native,
+      this.groups.map(({ ratio, parameters }) => ({ parameters: [...parameters], lr: lr * ratio, momentum, weightDecay, dampening, nesterov })),
+    )
+  }
+
+  /** @internal the addon's handle. @throws ERR_DISPOSED */
+  get native(): NativeSgd {
+    if (this.#disposed) throw new SiamError('ERR_DISPOSED', 'this Optimizer was used after dispose()')
+    return this.#sgd
+  }
+
+  /** The base learning rate that is set now; a group's is this times its ratio. */
+  get lr(): number {
+    return this.#baseLr
+  }
+
+  /** Sets the learning rate of (epoch, iteration) for the next step. @returns what monitors show: { lr }, the base one */
+  schedule(epoch: number, iteration: number): { lr: number } {
+    const lr = this.schedulePolicy?.getLr(epoch, iteration) ?? this.#baseLr
+    if (!Number.isFinite(lr)) throw new SiamError('ERR_CONFIG', `the learning rate of epoch ${epoch}, iteration ${iteration} is ${lr}`)
+    this.#setLr(lr)
+    return { lr }
+  }
+
+  #setLr(lr: number): void {
+    const { native } = this
+    this.#baseLr = lr
+    for (const [i, { ratio }] of this.groups.entries()) native.setLr(i, lr * ratio)
+  }
+
+  zeroGrad(): void {
+    this.native.zeroGrad()
+  }
+
+  /** Runs the gradient modifier: with the epoch alone at an epoch's start, with the iteration between backward and step. */
+  async modifyGrad(epoch: number, iteration?: number): Promise<void> {
+    await this.gradModifier?.modifyGrad(epoch, iteration)
+  }
+
+  /** One step, through the gradient scaler where there is one. @returns false when the scaler skipped it for a non-finite gradient */
+  async step(): Promise<boolean> {
+    const { native, gradScaler } = this
+    if (gradScaler === null) {
+      await native.step()
+      return true
+    }
+    const stepped = await gradScaler.step(native)
+    await gradScaler.update()
+    return stepped
+  }
+
+  /** Total L2 norm of the gradients. */
+  async gradNorm(): Promise<number> {
+    return this.native.gradNorm()
+  }
+
+  /** As torch.optim.SGD.state_dict(): ids count through the groups, momentum_buffer by id, where one was made. */
+  async stateDict(): Promise<PyDict> {
+    const momentumBuffers = await this.native.momentumBuffers()
+    const groups = this.groups.map(({ ratio }) => ({ ...this.#rule, lr: this.#baseLr * ratio }))
+    return namedToOptimizerState({ momentumBuffers, groups }, this.#groupNames)
+  }
+
+  /**
+   * Takes momentum buffers from a state dict of ours, of the original, or of torch.optim.SGD over the same groups. Momentum, decay and the
+   * schedule stay those of this optimizer; the stored learning rate counts only where there is no schedule.
+   * @throws ERR_CHECKPOINT when groups, ids or shapes are not those of this model; nothing is changed then
+   */
+  async loadStateDict(state: PyDict, file?: string): Promise<void> {
+    const { momentumBuffers, groups } = optimizerStateToNamed(state, this.#groupNames, file)
+    const shapes = new Map(this.model.describe().map(({ name, shape }) => [name, shape]))
+    for (const { name, shape } of momentumBuffers) {
+      const expected = shapes.get(name) ?? []
+      if (shape.join() === expected.join()) continue
+      throw new SiamError('ERR_CHECKPOINT', `the momentum of ${name} has shape [${shape.join(', ')}], the parameter [${expected.join(', ')}]`, { file })
+    }
+    await this.native.loadMomentumBuffers(momentumBuffers)
+    const ratio = this.groups[0]?.ratio ?? 1
+    const storedLr = groups[0]?.lr
+    if (this.schedulePolicy === null && storedLr !== undefined && ratio > 0) this.#setLr(storedLr / ratio)
+  }
+
+  get #groupNames(): (readonly string[])[] {
+    return this.groups.map(({ parameters }) => parameters)
+  }
+
+  /** Frees the momentum buffers and the scaler; the model stays. */
+  dispose(): void {
+    if (this.#disposed) return
+    this.#disposed = true
+    this.gradScaler?.dispose()
+    this.#sgd.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}

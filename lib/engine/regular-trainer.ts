@@ -1,0 +1,282 @@
+/**
+ * The training loop: data → schedule → zeroGrad → forward and losses → backward → modifyGrad → step → monitors, for each iteration.
+ */
+import { invalidArgument, SiamError } from '../errors.ts'
+import type { EngineData, HyperParams } from '../monitors/monitor.ts'
+import { loadAddon } from '../native/load.ts'
+import { Tensor } from '../native/tensor.ts'
+import type { TensorDict } from './losses.ts'
+import { disposeAll } from './model.ts'
+import { createProgress } from './progress.ts'
+import { timed } from './timer.ts'
+import { TrainerBase, type TrainOptions } from './trainer-base.ts'
+import { Handles, type DataPosition, type TrainingBatches } from './trainer-types.ts'
+
+/** Losses and extras of one iteration, on the device. */
+interface Forwarded {
+  training_losses: TensorDict
+  extras: Record<string, TensorDict>
+  total_loss: Tensor
+}
+
+/** A batch, and the sample that comes after it. */
+interface Pulled {
+  training_data: TensorDict
+  next: DataPosition | null
+}
+
+type Scalars = Pick<EngineData, 'training_losses' | 'extras'>
+
+/**
+ * The original's trainer: `new RegularTrainer(optimizer, dataloader, monitors)`.
+ *
+ * Hyper-parameters: exp_name, exp_save, max_epoch, minibatch, nr_image_per_epoch (iterations of an epoch = nr_image_per_epoch // minibatch), snapshot
+ * (a file to begin from); ours: snapshot_every (iterations between mid-epoch snapshots, 0: none), timer.
+ */
+export class RegularTrainer extends TrainerBase {
+  static override defaultHyperParams: HyperParams = { ...TrainerBase.defaultHyperParams, minibatch: 1, nr_image_per_epoch: 1, max_epoch: 1, snapshot: '', snapshot_every: 0, timer: 'wall' }
+
+  #snapshotEvery = 0
+  #running = false
+  #iterator: AsyncIterator<TensorDict> | Iterator<TensorDict> | null = null
+  /** A batch that was asked for when the run was told to stop; the next train() begins with it. */
+  #pending: Promise<Pulled> | null = null
+
+  override updateParams(): void {
+    super.updateParams()
+    const minibatch = this.integerParam('minibatch', 1)
+    const images = this.integerParam('nr_image_per_epoch', 1)
+    if (images < minibatch) {
+      throw new SiamError('ERR_CONFIG', `an epoch would have 0 iterations: nr_image_per_epoch is ${images}, minibatch is ${minibatch}`, { hint: 'nr_image_per_epoch must be at least minibatch' })
+    }
+    this.hyperParams.num_iterations = Math.floor(images / minibatch)
+    this.state.max_iteration = this.iterationsPerEpoch
+    this.#snapshotEvery = this.integerParam('snapshot_every', 0)
+    const timer = this.stringParam('timer')
+    if (timer !== 'wall' && timer !== 'event') throw invalidArgument("'wall' or 'event'", 'RegularTrainer.timer', timer, 'ERR_CONFIG')
+  }
+
+  protected get iterationsPerEpoch(): number {
+    return this.hyperParams.num_iterations as number
+  }
+
+  override setDataloader(dataloader: TrainingBatches): void {
+    super.setDataloader(dataloader)
+    this.#iterator = null
+    this.#pending = null
+  }
+
+  override async resume(target: 'latest' | number | string): Promise<void> {
+    await super.resume(target)
+    // What was fetched or begun before belongs to another place of the run.
+    const pending = this.#pending
+    this.#pending = null
+    this.#iterator = null
+    await disposePulled(pending)
+  }
+
+  override async initTrain(): Promise<void> {
+    const snapshot = this.stringParam('snapshot')
+    // resume() has precedence over the configuration's snapshot.
+    if (snapshot !== '' && this.state.snapshot_file === '') await this.resume(snapshot)
+    await super.initTrain()
+  }
+
+  /**
+   * Trains the next epoch, or what a mid-epoch snapshot left of it.
+   * @throws ERR_ABORTED once the running iteration is done when the signal fires; ERR_NONFINITE when a loss is NaN or infinite (unless a
+   *   gradient scaler is active); ERR_ARGUMENT when all epochs are done; whatever the parts throw
+   */
+  async train(options: TrainOptions = {}): Promise<void> {
+    if (this.#running) throw new SiamError('ERR_ARGUMENT', 'train() was called while an epoch is running', { hint: 'await the first call' })
+    this.#running = true
+    try {
+      await this.#trainEpoch(options)
+    } finally {
+      this.#running = false
+    }
+  }
+
+  async #trainEpoch(options: TrainOptions): Promise<void> {
+    if (!this.state.initialized) await this.initTrain()
+    if (this.isCompleted()) throw new SiamError('ERR_ARGUMENT', `training is finished: ${this.position.epoch + 1} of ${this.state.max_epoch} epochs are done`, { hint: 'raise max_epoch to train longer' })
+    const { state, optimizer, iterationsPerEpoch } = this
+    const epoch = this.position.epoch + 1
+    const first = this.position.iteration
+    const end = Math.min(iterationsPerEpoch, first + (options.maxIterations ?? Infinity))
+    state.epoch = epoch
+    state.max_iteration = iterationsPerEpoch
+    // A freezer decides by the epoch alone, so running it again in a resumed epoch restores what was frozen.
+    await optimizer.modifyGrad(epoch)
+    const pbar = createProgress({ total: iterationsPerEpoch, initial: first, mode: this.options.progress })
+    state.pbar = pbar
+    state.print_str = ''
+    const time_dict: Record<string, number> = {}
+    try {
+      for (let iteration = first; iteration < end; iteration++) {
+        state.iteration = iteration
+        await this.#iterate(epoch, iteration, time_dict, options.signal)
+        this.position = iteration + 1 === iterationsPerEpoch ? { epoch, iteration: 0 } : { epoch: epoch - 1, iteration: iteration + 1 }
+        pbar.setDescription(state.print_str)
+        pbar.update()
+        await this.#snapshotWhenDue(epoch * iterationsPerEpoch + iteration + 1)
+      }
+    } finally {
+      pbar.close()
+      state.pbar = undefined
+    }
+  }
+
+  async #iterate(epoch: number, iteration: number, time_dict: Record<string, number>, signal: AbortSignal | undefined): Promise<void> {
+    const { optimizer } = this
+    const handles = new Handles()
+    try {
+      const { training_data, next } = await timed('data', time_dict, () => this.#nextBatch(signal))
+      handles.add(training_data)
+      const schedule_info = optimizer.schedule(epoch, iteration)
+      this.lastLr = schedule_info.lr ?? this.lastLr
+      optimizer.zeroGrad()
+
+      const forwarded = await timed('fwd', time_dict, () => this.#forward(training_data, handles))
+      const due = this.monitors.filter((monitor) => monitor.isDue(iteration))
+      // On the CPU the values are there already, so a bad loss is found before it reaches the weights. On a device reading them here would
+      // stall it, so they are read after the step, and only when a monitor asks or a snapshot follows.
+      const onCpu = this.model.device === 'cpu'
+      let scalars = onCpu ? await this.#readScalars(forwarded) : null
+      if (scalars !== null) this.#checkFinite(scalars, epoch, iteration)
+
+      await timed('bwd', time_dict, () => this.#backward(forwarded.total_loss, handles))
+      await optimizer.modifyGrad(epoch, iteration)
+      await timed('optim', time_dict, () => optimizer.step())
+      this.dataPosition = next
+
+      if (scalars === null && (due.length > 0 || this.#snapshotFollows(epoch, iteration))) {
+        scalars = await this.#readScalars(forwarded)
+        this.#checkFinite(scalars, epoch, iteration)
+      }
+      if (scalars !== null) {
+        const engine_data: EngineData = { schedule_info, ...scalars, time_dict: { ...time_dict } }
+        for (const monitor of due) await monitor.update(engine_data)
+      }
+      this.reportSkipped()
+    } finally {
+      handles.dispose()
+    }
+  }
+
+  /** The next batch; a signal that fires while it is awaited ends the wait, and the batch is kept for the next train(). */
+  async #nextBatch(signal: AbortSignal | undefined): Promise<Pulled> {
+    if (signal?.aborted === true) throw stopped(signal)
+    const batch = (this.#pending ??= this.#pull())
+    // If the batch fails after the wait was given up, the next train() reports it.
+    batch.catch(() => undefined)
+    let gaveUp = false
+    let stop = (): void => {}
+    const aborted = new Promise<never>((_resolve, reject) => {
+      stop = () => {
+        gaveUp = true
+        reject(stopped(signal))
+      }
+    })
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      return await Promise.race([batch, aborted])
+    } finally {
+      signal?.removeEventListener('abort', stop)
+      if (!gaveUp) this.#pending = null
+    }
+  }
+
+  async #pull(): Promise<Pulled> {
+    for (let begun = false; ; ) {
+      if (this.#iterator === null) {
+        const { dataloader } = this
+        this.#iterator = Symbol.asyncIterator in dataloader ? dataloader[Symbol.asyncIterator]() : dataloader[Symbol.iterator]()
+        begun = true
+      }
+      const result = await this.#iterator.next()
+      if (result.done !== true) return { training_data: result.value, next: this.dataloader.cursor ?? null }
+      this.#iterator = null
+      if (begun) throw new SiamError('ERR_DATA', 'the training data ended without a single batch')
+    }
+  }
+
+  async #forward(training_data: TensorDict, handles: Handles): Promise<Forwarded> {
+    const predict_data = handles.add(await this.model.forward(training_data))
+    const training_losses: TensorDict = {}
+    const extras: Record<string, TensorDict> = {}
+    for (const [name, loss] of Object.entries(this.model.losses)) {
+      const result = await loss.forward(predict_data, training_data)
+      training_losses[name] = handles.add(result.loss)
+      extras[name] = handles.add(result.extra)
+    }
+    const scalars = Object.values(training_losses)
+    if (scalars.length === 0) throw new SiamError('ERR_ARGUMENT', 'the model has no losses to minimise', { hint: 'set model.losses, or model.losses.names in the configuration' })
+    const total_loss = handles.add(new Tensor(await loadAddon().sum(scalars.map(({ native }) => native))))
+    return { training_losses, extras, total_loss }
+  }
+
+  async #backward(total_loss: Tensor, handles: Handles): Promise<void> {
+    const { gradScaler } = this.optimizer
+    const scalar = gradScaler === null ? total_loss : handles.add(await gradScaler.scale(total_loss))
+    await scalar.backward()
+  }
+
+  /** All losses and extras in one packed copy. */
+  async #readScalars({ training_losses, extras }: Forwarded): Promise<Scalars> {
+    const places: { tensor: Tensor; put: (value: number) => void }[] = []
+    const losses: Record<string, number> = {}
+    const read: Record<string, Record<string, number>> = {}
+    for (const [name, tensor] of Object.entries(training_losses)) places.push({ tensor, put: (value) => void (losses[name] = value) })
+    for (const [name, extra] of Object.entries(extras)) {
+      const own: Record<string, number> = (read[name] = {})
+      for (const [key, tensor] of Object.entries(extra)) places.push({ tensor, put: (value) => void (own[key] = value) })
+    }
+    const values = await loadAddon().readScalars(places.map(({ tensor }) => tensor.native))
+    for (const [i, { put }] of places.entries()) put(values[i] as number)
+    return { training_losses: losses, extras: read }
+  }
+
+  #checkFinite({ training_losses }: Scalars, epoch: number, iteration: number): void {
+    // With a scaler a bad step is skipped and the scale lowered: that is how it finds its scale.
+    if (this.optimizer.gradScaler !== null) return
+    for (const [name, value] of Object.entries(training_losses)) {
+      if (Number.isFinite(value)) continue
+      throw new SiamError('ERR_NONFINITE', `the loss ${name} became ${value} at epoch ${epoch}, iteration ${iteration} (learning rate ${this.lastLr.toExponential(2)})`, {
+        hint: 'resume from the last snapshot with a lower learning rate, or look at the data of this iteration',
+      })
+    }
+  }
+
+  #snapshotFollows(epoch: number, iteration: number): boolean {
+    const done = epoch * this.iterationsPerEpoch + iteration + 1
+    return iteration + 1 === this.iterationsPerEpoch || (this.#snapshotEvery > 0 && done % this.#snapshotEvery === 0)
+  }
+
+  /** @param done iterations since the beginning of epoch 0 */
+  async #snapshotWhenDue(done: number): Promise<void> {
+    // An epoch's end has a snapshot of its own, which whoever called train() writes.
+    if (this.#snapshotEvery === 0 || done % this.#snapshotEvery !== 0 || this.position.iteration === 0) return
+    this.log(`Saved ${await this.saveSnapshot()}`)
+  }
+
+  override async close(): Promise<void> {
+    const pending = this.#pending
+    this.#pending = null
+    // A generator's finally blocks run here. While a batch is awaited they could not: return() would wait for it.
+    if (pending === null) await this.#iterator?.return?.()
+    this.#iterator = null
+    await super.close()
+    // Closing the dataloader ends the wait for a batch that nobody will use.
+    await disposePulled(pending)
+  }
+}
+
+async function disposePulled(pending: Promise<Pulled> | null): Promise<void> {
+  const left = await pending?.catch(() => null)
+  if (left !== undefined && left !== null) disposeAll(left.training_data)
+}
+
+function stopped(signal: AbortSignal | undefined): SiamError {
+  return new SiamError('ERR_ABORTED', 'training was stopped', { cause: signal?.reason })
+}

@@ -1,0 +1,102 @@
+/** What a configuration plans: the learning rate of every iteration, the groups that scale it, and what is frozen when. */
+import { numIterations, requireTrain, trainerParams, type Config } from '../config/index.ts'
+import { frozenAt } from './grad-modifier.ts'
+import { divideIntoGroups, type ParameterGroup } from './lr-multiplier.ts'
+import { buildLrPolicy } from './lr-policy.ts'
+
+export interface Schedule {
+  maxEpoch: number
+  numIterations: number
+  groups: ParameterGroup[]
+  /** Parameters that do not train, at each epoch from 0 to maxEpoch − 1. */
+  frozen: string[][]
+  /** The base learning rate; a group's is this times its ratio. */
+  lrAt(epoch: number, iteration: number): number
+}
+
+/** One bar of a chart: parameters that are frozen over the same epochs. */
+export interface FrozenSpan {
+  /** The freezing step that decided last, by its name. */
+  label: string
+  parameters: string[]
+  /** Half-open ranges of epochs. */
+  epochs: [from: number, to: number][]
+}
+
+/**
+ * @param parameters names of the model's parameters in its order; without them groups and freezing stay empty
+ * @throws ERR_CONFIG when the configuration has no training part, or its schedule cannot be built
+ */
+export function scheduleOf(config: Config, parameters: readonly string[]): Schedule {
+  const { optim } = requireTrain(config)
+  const sgd = optim.optimizer.SGD
+  const policy = buildLrPolicy(sgd.lr_policy, Math.floor(sgd.nr_image_per_epoch / sgd.minibatch))
+  const maxEpoch = trainerParams(config).max_epoch
+  const steps = freezingSteps(config)
+  return {
+    maxEpoch,
+    numIterations: numIterations(config),
+    groups: divideIntoGroups(sgd.lr_multiplier, parameters),
+    frozen: Array.from({ length: maxEpoch }, (_, epoch) => frozenAt(steps, parameters, epoch)),
+    lrAt: (epoch, iteration) => policy?.getLr(epoch, iteration) ?? sgd.lr,
+  }
+}
+
+/** Only DynamicFreezer has a schedule that can be told in advance; a user's own modifier does what it does. */
+function freezingSteps(config: Config) {
+  const modifier = requireTrain(config).optim.grad_modifier
+  return modifier?.name === 'DynamicFreezer' ? (modifier.DynamicFreezer?.schedule ?? []) : []
+}
+
+/** Parameters that share their frozen epochs, first frozen last thawed. */
+export function frozenSpans(config: Config, schedule: Schedule, parameters: readonly string[]): FrozenSpan[] {
+  const steps = freezingSteps(config)
+  const sets = schedule.frozen.map((names) => new Set(names))
+  const spans = new Map<string, FrozenSpan>()
+  for (const name of parameters) {
+    const epochs: [number, number][] = []
+    for (const [epoch, set] of sets.entries()) {
+      if (!set.has(name)) continue
+      const last = epochs.at(-1)
+      if (last !== undefined && last[1] === epoch) last[1] = epoch + 1
+      else epochs.push([epoch, epoch + 1])
+    }
+    if (epochs.length === 0) continue
+    const step = steps.findLast((s) => frozenAt([s], [name], s.epoch - 1).length + frozenAt([s], [name], s.epoch).length > 0)
+    const label = step?.name || 'frozen'
+    const key = JSON.stringify([label, epochs])
+    const span = spans.get(key)
+    if (span === undefined) spans.set(key, { label, parameters: [name], epochs })
+    else span.parameters.push(name)
+  }
+  const frozenFor = (span: FrozenSpan): number => span.epochs.reduce((sum, [from, to]) => sum + to - from, 0)
+  return [...spans.values()].sort((a, b) => frozenFor(b) - frozenFor(a))
+}
+
+/** The JSON that programs may rely on (design §10). `frozen` has every epoch. */
+export interface ScheduleJson {
+  max_epoch: number
+  num_iterations: number
+  lr: [epoch: number, iteration: number, lr: number][]
+  groups: { name: string; ratio: number; parameters: string[] }[]
+  frozen: Record<string, string[]>
+}
+
+/** Every `every`-th iteration of each epoch, and its last one. */
+export function* iterationsOf(schedule: Schedule, every = 1): Generator<[epoch: number, iteration: number]> {
+  for (let epoch = 0; epoch < schedule.maxEpoch; epoch++) {
+    for (let iteration = 0; iteration < schedule.numIterations; iteration++) {
+      if (iteration % every === 0 || iteration === schedule.numIterations - 1) yield [epoch, iteration]
+    }
+  }
+}
+
+export function scheduleJson(schedule: Schedule, every = 1): ScheduleJson {
+  return {
+    max_epoch: schedule.maxEpoch,
+    num_iterations: schedule.numIterations,
+    lr: Array.from(iterationsOf(schedule, every), ([epoch, iteration]) => [epoch, iteration, schedule.lrAt(epoch, iteration)]),
+    groups: schedule.groups.map(({ name, ratio, parameters }) => ({ name, ratio, parameters })),
+    frozen: Object.fromEntries(schedule.frozen.map((names, epoch) => [String(epoch), names])),
+  }
+}

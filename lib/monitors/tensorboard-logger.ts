@@ -1,0 +1,74 @@
+/** Writes every number of an iteration's data to TensorBoard. */
+import path from 'node:path'
+import { Monitor, type EngineData } from './monitor.ts'
+import { EventFileWriter } from './tfevents/index.ts'
+
+/**
+ * One curve for each number in the engine's data, its path as the tag: `schedule_info/lr`, `training_losses/cls`, `extras/reg/iou`,
+ * `time_dict/data`. The step is `iteration + epoch × max_iteration`.
+ *
+ * The files lie in `exp_save/exp_name/logs/tensorboard`. The writer is made at the first update and says that a session starts at that
+ * step, so that TensorBoard forgets what a crashed run wrote beyond the snapshot that this one resumed from.
+ */
+export class TensorboardLogger extends Monitor {
+  static override defaultHyperParams = {
+    exp_name: '',
+    exp_save: '',
+    /** Derived in updateParams(). */
+    log_dir: '',
+    /** Most seconds that a value waits before it is in the file. */
+    flush_secs: 10,
+  }
+
+  #writer: EventFileWriter | undefined
+
+  override updateParams(): void {
+    const { exp_save, exp_name } = this.hyperParams as unknown as { exp_save: string; exp_name: string }
+    this.hyperParams.log_dir = path.join(exp_save, exp_name, 'logs/tensorboard')
+  }
+
+  /** Folder of the event files. */
+  get logDir(): string {
+    return this.hyperParams.log_dir as string
+  }
+
+  /** @throws ERR_IO when the file cannot be made or an earlier write failed (disk full) */
+  override async update(engineData: EngineData): Promise<void> {
+    const { epoch, max_epoch, iteration, max_iteration } = this.engineState
+    const globalStep = iteration + epoch * max_iteration
+    if (this.#writer === undefined) {
+      this.#writer = await EventFileWriter.open(this.logDir, {
+        purgeStep: globalStep,
+        flushIntervalSeconds: this.hyperParams.flush_secs as number,
+      })
+      this.log(`Tensorboard writer built, starts recording from global_step=${globalStep}`)
+      this.log(`epoch=${epoch}, max_epoch=${max_epoch}, iteration=${iteration}, max_iteration=${max_iteration}`)
+    }
+    // All values of an iteration carry one time, so that TensorBoard's wall-time axis lines the curves up.
+    addScalars(this.#writer, engineData, '', globalStep, Date.now() / 1000)
+    // A snapshot follows the end of an epoch: the curves up to there should outlive a crash as it does.
+    if (iteration + this.hyperParams.every >= max_iteration) await this.#writer.flush()
+  }
+
+  override async close(): Promise<void> {
+    const writer = this.#writer
+    this.#writer = undefined
+    await writer?.close()
+  }
+}
+
+function addScalars(writer: EventFileWriter, node: unknown, prefix: string, step: number, wallTime: number): void {
+  if (typeof node === 'number') writer.addScalar(prefix, node, step, wallTime)
+  else if (node instanceof Map || isPlainObject(node)) {
+    for (const [key, value] of node instanceof Map ? node : Object.entries(node)) {
+      addScalars(writer, value, prefix === '' ? String(key) : `${prefix}/${String(key)}`, step, wallTime)
+    }
+  }
+  // Anything else (text, a list, a handle) is no curve.
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}

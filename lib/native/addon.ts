@@ -1,0 +1,350 @@
+/**
+ * The typed contract of the C++ addon (native/binding). Types only.
+ *
+ * Conventions: a method that returns a promise runs on the engine thread (FIFO per environment); methods that return nothing are queued
+ * there too and report a failure at the next promise. Everything in here takes arguments that TypeScript has already validated.
+ * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
+ */
+
+export type DType = 'float32' | 'float64' | 'float16' | 'bfloat16' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'
+
+/** A tensor's contents: little endian, row-major, contiguous. */
+export interface RawTensor {
+  dtype: DType
+  shape: number[]
+  data: Uint8Array
+}
+
+export interface NamedRawTensor extends RawTensor {
+  name: string
+}
+
+/** Handle on a tensor that lives on the engine thread. */
+export interface NativeTensor {
+  readonly shape: number[]
+  readonly dtype: DType
+  readonly device: string
+  readonly disposed: boolean
+  toBytes(): Promise<Uint8Array>
+  /** The gradient of a leaf made with `requiresGrad`; null before a backward pass reached it. */
+  gradient(): Promise<RawTensor | null>
+  dispose(): void
+}
+
+export interface BackboneSpec {
+  name: 'AlexNet' | 'TinyConv'
+}
+
+export interface HeadSpec {
+  totalStride: number
+  scoreSize: number
+  xSize: number
+  numConv3x3: number
+  headConvBn: boolean[]
+  headWidth: number
+  /** Standard deviation of the initial weights. */
+  convWeightStd: number
+  inputSizeAdapt: boolean
+}
+
+export interface ModelSpec {
+  backbone: BackboneSpec
+  head: HeadSpec
+  headWidth: number
+  /** Standard deviation of the adjustment convolutions' initial weights. */
+  convWeightStd: number
+  corrFeaOutput: boolean
+  /** 'fp32', or 'bf16': convolutions and activations in bfloat16, parameters, BatchNorm sums and losses in float32. */
+  precision: 'fp32' | 'bf16'
+  memoryFormat: 'contiguous' | 'channels_last'
+  device: string
+  /** Seeds the random initialisation of the weights (torch's generator). */
+  seed: number
+}
+
+export interface ParameterInfo {
+  name: string
+  shape: number[]
+  dtype: DType
+  kind: 'parameter' | 'buffer'
+  requiresGrad: boolean
+}
+
+export interface NativeModel {
+  /** Parameters and buffers in the original's state_dict order. */
+  describe(): ParameterInfo[]
+  /** im_z [N,3,Hz,Wz], im_x [N,3,Hx,Wx], uint8 or float32, BGR 0..255 → cls_pred [N,S²,1], ctr_pred [N,S²,1], box_pred [N,S²,4] xyxy, corr_fea? */
+  forward(imZ: NativeTensor, imX: NativeTensor): Promise<Record<string, NativeTensor>>
+  stateDict(): Promise<NamedRawTensor[]>
+  /** Copies by name; every entry must exist with the same shape (checked, ERR_CHECKPOINT); entries not given stay. */
+  loadStateDict(entries: NamedRawTensor[]): Promise<void>
+  /** Gradients of the named parameters; null where none is there. */
+  gradients(names: string[]): Promise<(RawTensor | null)[]>
+  setTraining(training: boolean): void
+  setRequiresGrad(names: string[], requiresGrad: boolean): void
+  dispose(): void
+}
+
+export type LossSpec =
+  | { type: 'FocalLoss' | 'SigmoidCrossEntropyRetina'; weight: number; alpha: number; gamma: number; ignoreLabel: number }
+  | { type: 'SigmoidCrossEntropyCenterness'; weight: number }
+  | { type: 'IOULoss'; weight: number }
+
+export interface NativeLoss {
+  /** @param inputs predictions and targets by the data dictionaries' names: cls_pred/cls_gt, ctr_pred/ctr_gt/cls_gt, box_pred/box_gt/cls_gt */
+  forward(inputs: Record<string, NativeTensor>): Promise<{ loss: NativeTensor; extras: Record<string, NativeTensor> }>
+  dispose(): void
+}
+
+export interface SgdGroupSpec {
+  parameters: string[]
+  lr: number
+  momentum: number
+  weightDecay: number
+  dampening: number
+  nesterov: boolean
+}
+
+export interface NativeSgd {
+  zeroGrad(): void
+  /** Queued: holds from the next step on. */
+  setLr(group: number, lr: number): void
+  step(): Promise<void>
+  /** Momentum buffers by parameter name; absent where none was made yet. */
+  momentumBuffers(): Promise<NamedRawTensor[]>
+  loadMomentumBuffers(entries: NamedRawTensor[]): Promise<void>
+  /** Total L2 norm of the gradients of all groups (float64 accumulation). */
+  gradNorm(): Promise<number>
+  dispose(): void
+}
+
+export interface GradScalerState {
+  scale: number
+  growth_factor: number
+  backoff_factor: number
+  growth_interval: number
+  _growth_tracker: number
+}
+
+export interface NativeGradScaler {
+  scale(loss: NativeTensor): Promise<NativeTensor>
+  /** Divides the optimizer's gradients by the scale and notes whether any was not finite. */
+  unscale(optimizer: NativeSgd): Promise<void>
+  /** Unscales if that has not been done, and steps unless a gradient was not finite. @returns whether it stepped */
+  step(optimizer: NativeSgd): Promise<boolean>
+  update(): Promise<void>
+  stateDict(): Promise<GradScalerState>
+  loadStateDict(state: GradScalerState): Promise<void>
+  dispose(): void
+}
+
+/** All sequences of one data set, flat. Frame k of sequence s is row `sequenceStart[s] + k`. */
+export interface NativeDatasetIndex {
+  name: string
+  ratio: number
+  maxDiff: number
+  /** Folder of each sequence (absolute). */
+  sequenceDirs: string[]
+  /** printf-like file name of each sequence's frames ('%08d.jpg'), or '' where `frameNames` holds them. */
+  framePatterns: string[]
+  /** Number of the first frame for the pattern. */
+  firstNumbers: Int32Array
+  frameNames: (string[] | null)[]
+  /** [sequences + 1], prefix sums of the number of frames. */
+  sequenceStart: Uint32Array
+  /** [frames × 4] x1, y1, x2, y2 in pixels, x2 = x1 + w − 1. */
+  boxes: Float32Array
+}
+
+export interface LoaderSpec {
+  datasets: NativeDatasetIndex[]
+  seed: number
+  negativePairRatio: number
+  symmetricWindow: boolean
+  filter: { maxAreaRate: number; minAreaRate: number; maxRatio: number; applyAreaLimits: boolean } | null
+  crop: { contextAmount: number; maxScale: number; maxShift: number; maxScaleTemp: number; maxShiftTemp: number; zSize: number; xSize: number }
+  target: { totalStride: number; scoreSize: number; xSize: number; numConv3x3: number }
+  batchSize: number
+  threads: number
+  queueBatches: number
+  /** Samples an epoch has; sample i of epoch e depends on (seed, e, i) alone. */
+  samplesPerEpoch: number
+  startEpoch: number
+  startSample: number
+  /** true: the first bad sample rejects next(); false: it is replaced by the rule of (seed, e, i, attempt) and reported. */
+  strict: boolean
+  /** Batches are dealt out to `worldSize` ranks in turn. Default: rank 0 of 1. */
+  rank?: number
+  worldSize?: number
+  /** Keep the means of frames that were decoded whole, so that it happens once a frame (default true; the batches are the same). */
+  rememberMeans?: boolean
+}
+
+export interface SkippedSample {
+  epoch: number
+  sample: number
+  attempt: number
+  file: string
+  reason: string
+}
+
+/** Counts since the loader was made; seconds are sums over its threads. */
+export interface LoaderStats {
+  /** Batches delivered. */
+  batches: number
+  /** Samples made, delivered or still queued. */
+  samples: number
+  /** Bad samples that were replaced, in delivered batches. */
+  skipped: number
+  readSeconds: number
+  decodeSeconds: number
+  /** For the mean of whole frames (the padding of crops that leave the frame). */
+  meanSeconds: number
+  warpSeconds: number
+  /** That threads waited for room in the queue. */
+  idleSeconds: number
+  /** That next() waited for a batch. */
+  waitSeconds: number
+  bytesRead: number
+  /** Frames decoded whole, and frames of which only the crop's part was. */
+  wholeDecodes: number
+  regionDecodes: number
+  /** Batches that are ready. */
+  queueDepthBatches: number
+}
+
+export interface NativeLoader {
+  /**
+   * The next batch: im_z, im_x uint8 [N,3,S,S] BGR; bbox_z, bbox_x float32 [N,4]; cls_gt, ctr_gt float32 [N,S²,1]; box_gt float32 [N,S²,4];
+   * is_negative_pair int64 [N].
+   */
+  next(): Promise<{ epoch: number; firstSample: number; tensors: Record<string, NativeTensor> }>
+  stats(): LoaderStats
+  /** Skipped samples since the last call, at most 1000 kept. */
+  takeSkipped(): SkippedSample[]
+  /** Stops and joins the threads; pending next() reject with ERR_ABORTED, and so does every later one. stats() and takeSkipped() go on. */
+  close(): Promise<void>
+}
+
+export interface TrackerSpec {
+  totalStride: number
+  contextAmount: number
+  testLr: number
+  penaltyK: number
+  windowInfluence: number
+  windowing: 'cosine' | 'uniform'
+  zSize: number
+  xSize: number
+  numConv3x3: number
+  minW: number
+  minH: number
+}
+
+/** Pixels, or a file or bytes that the native decoder reads (JPEG). */
+export type NativeFrame =
+  | { kind: 'path'; path: string }
+  | { kind: 'bytes'; data: Uint8Array }
+  | { kind: 'pixels'; data: Uint8Array; width: number; height: number; channels: number; format: 'rgb' | 'bgr' }
+
+export interface TrackStep {
+  /** x, y, w, h in pixels (0-based left-top). */
+  box: [number, number, number, number]
+  score: number
+  bestIndex: number
+  pscore: number
+  penalty: number
+  scaleX: number
+  boxInCrop: [number, number, number, number]
+}
+
+export interface NativeTracker {
+  init(frame: NativeFrame, box: [number, number, number, number]): Promise<void>
+  /** @param prior x,y,w,h to use instead of the tracker's own state (frame-by-frame evaluation) */
+  update(frame: NativeFrame, prior?: [number, number, number, number]): Promise<TrackStep>
+  /** The last crops and score map, for tests and debugging. */
+  debug(): Promise<Record<string, NativeTensor>>
+  dispose(): void
+}
+
+export interface NativeAddon {
+  /** Raised with every incompatible change of this contract. */
+  readonly abi: number
+  versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
+  /** Threads of libtorch's own team on the engine thread; 0: as many as there are cores. */
+  setThreads(threads: number): Promise<number>
+  cudaAvailable(): Promise<{ available: boolean; reason: string; devices: { name: string; totalBytes: number }[] }>
+  tensorFrom(raw: RawTensor, device: string, options?: { requiresGrad?: boolean; memoryFormat?: 'contiguous' | 'channels_last' }): NativeTensor
+  /** Sum of scalars, as Python's sum(losses.values()). */
+  sum(scalars: NativeTensor[]): Promise<NativeTensor>
+  /** Runs backward and frees the graph; `gradient` is what to start from, 1 for a scalar when left out. */
+  backward(tensor: NativeTensor, gradient?: NativeTensor): Promise<void>
+  /** One packed copy of many scalars. */
+  readScalars(scalars: NativeTensor[]): Promise<Float64Array>
+  /** Depthwise cross-correlation, for tests and users' own heads: x [N,C,Hx,Wx], k [N,C,Hk,Wk]. */
+  xcorrDepthwise(x: NativeTensor, k: NativeTensor): Promise<NativeTensor>
+  createModel(spec: ModelSpec): Promise<NativeModel>
+  createLoss(spec: LossSpec): NativeLoss
+  createSgd(model: NativeModel, groups: SgdGroupSpec[]): NativeSgd
+  createGradScaler(init: GradScalerState & { enabled: boolean }): NativeGradScaler
+  createLoader(spec: LoaderSpec): NativeLoader
+  createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
+  /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
+  rngState(): Promise<Uint8Array>
+  setRngState(state: Uint8Array): Promise<void>
+  /** Bytes of live tensor storage that handles of this environment hold. */
+  memory(): { liveHandles: number }
+
+  // Data primitives, for tests, tools and users' own transformers (native/data; no torch).
+  /** Opens libturbojpeg (lib/native/load.ts calls it). @returns why that failed, or undefined; decoding then throws ERR_SETUP with it */
+  initJpeg(path: string): string | undefined
+  /** Which JPEG library is open ('' where none is) and which pixel loops this CPU runs. */
+  jpegLibrary(): { path: string; apiLevel: string; pixelKernels: 'avx2' | 'baseline' }
+  /**
+   * BGR pixels as OpenCV's imread gives them. With a region: at least that part, from (x, y) on, each pixel equal to the whole frame's.
+   * Throws ERR_DATA when it is no JPEG, truncated or corrupt.
+   */
+  decodeJpeg(bytes: Uint8Array, region?: { x: number; y: number; width: number; height: number }): { data: Uint8Array; width: number; height: number; x: number; y: number }
+  encodeJpeg(
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    options: { quality: number; subsampling: '444' | '422' | '420'; format: 'rgb' | 'bgr'; progressive?: boolean; restartRows?: number },
+  ): Uint8Array
+  /** Size as shown (EXIF orientation applied). */
+  jpegInfo(bytes: Uint8Array): { width: number; height: number }
+  /**
+   * Crop a square of sizePx around (cx, cy) and warp it to outSize²: BGR HWC in, BGR out, HWC unless told.
+   * @param padding  what lies outside of the frame; null: the frame's mean, truncated
+   */
+  cropSubwindow(
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    cx: number,
+    cy: number,
+    sizePx: number,
+    outSize: number,
+    padding: [number, number, number] | null,
+    layout?: 'hwc' | 'chw',
+  ): Uint8Array
+  /** crop_track_pair's geometry from uniforms consumed in order. Crops: cx, cy, side in frame pixels; boxes: x1, y1, x2, y2 in the crops. */
+  cropGeometry(
+    boxZ: Float32Array,
+    boxX: Float32Array,
+    spec: LoaderSpec['crop'],
+    uniforms: Float64Array,
+  ): { cropZ: Float64Array; cropX: Float64Array; bboxZ: Float32Array; bboxX: Float32Array; draws: number }
+  /** A tracker's crop around a target of w × h: side rounded half to even, scale unrounded; `float32`: the original's arithmetic on float32 sizes. */
+  trackingCrop(w: number, h: number, contextAmount: number, zSize: number, xSize: number, float32: boolean): { scale: number; sizePx: number }
+  denseboxTarget(box: Float32Array, spec: LoaderSpec['target'], isNegativePair: boolean): { cls: Float32Array; ctr: Float32Array; box: Float32Array }
+  /** The pairs [template, search] that samples (epoch, firstSample + 0 … count − 1, attempt) draw, before decoding. */
+  samplePairs(
+    spec: LoaderSpec,
+    epoch: number,
+    firstSample: number,
+    attempt: number,
+    count: number,
+  ): { dataset: [number, number]; sequence: [number, number]; frame: [number, number]; negative: boolean }[]
+  /** Philox4x32-10 of four counter and two key words. */
+  philox(words: Uint32Array): Uint32Array
+}

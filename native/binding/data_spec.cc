@@ -1,0 +1,111 @@
+#include "data_spec.h"
+
+#include <cstring>
+#include <utility>
+
+#include "../base/error.h"
+#include "convert.h"
+
+namespace siam::binding {
+namespace {
+
+template <class T>
+T number_or(const Napi::Object& object, const char* key, T otherwise) {
+  const Napi::Value value = object.Get(key);
+  return value.IsUndefined() ? otherwise : static_cast<T>(value.As<Napi::Number>().DoubleValue());
+}
+
+std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& index) {
+  const auto dirs = index.Get("sequenceDirs").As<Napi::Array>();
+  const auto patterns = index.Get("framePatterns").As<Napi::Array>();
+  const auto names = index.Get("frameNames").As<Napi::Array>();
+  const auto first = index.Get("firstNumbers").As<Napi::Int32Array>();
+  const auto start = index.Get("sequenceStart").As<Napi::Uint32Array>();
+  const auto boxes = index.Get("boxes").As<Napi::Float32Array>();
+  const uint32_t count = dirs.Length();
+  if (patterns.Length() != count || names.Length() != count || first.ElementLength() != count || boxes.ElementLength() % 4 != 0) {
+    throw SiamException("ERR_DATA", "data set " + text(index, "name") + ": expected one pattern, name list and first number for each sequence");
+  }
+  std::vector<data::Sequence> sequences(count);
+  for (uint32_t i = 0; i < count; i++) {
+    // Millions of names may pass here: without a scope of its own each iteration's values would pile up until the call returns.
+    const Napi::HandleScope scope(index.Env());
+    data::Sequence& sequence = sequences[i];
+    sequence.dir = dirs.Get(i).As<Napi::String>().Utf8Value();
+    sequence.pattern = patterns.Get(i).As<Napi::String>().Utf8Value();
+    sequence.first_number = first[i];
+    const Napi::Value listed = names.Get(i);
+    if (sequence.pattern.empty() && listed.IsArray()) sequence.names = strings_from_js(listed);
+  }
+  std::vector<data::Xyxy> corners(boxes.ElementLength() / 4);
+  if (!corners.empty()) std::memcpy(corners.data(), boxes.Data(), boxes.ByteLength());
+  return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"), std::move(sequences),
+                                              std::vector<uint32_t>(start.Data(), start.Data() + start.ElementLength()), std::move(corners));
+}
+
+}  // namespace
+
+data::Datasets datasets_from_js(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  data::Datasets datasets;
+  for (uint32_t i = 0; i < array.Length(); i++) datasets.push_back(dataset_from_js(array.Get(i).As<Napi::Object>()));
+  return datasets;
+}
+
+data::CropConfig crop_from_js(const Napi::Value& value) {
+  const auto crop = value.As<Napi::Object>();
+  data::CropConfig config;
+  config.context_amount = number<double>(crop, "contextAmount");
+  config.max_scale = number<double>(crop, "maxScale");
+  config.max_shift = number<double>(crop, "maxShift");
+  config.max_scale_temp = number<double>(crop, "maxScaleTemp");
+  config.max_shift_temp = number<double>(crop, "maxShiftTemp");
+  config.z_size = number<int>(crop, "zSize");
+  config.x_size = number<int>(crop, "xSize");
+  return config;
+}
+
+data::TargetConfig target_from_js(const Napi::Value& value) {
+  const auto target = value.As<Napi::Object>();
+  return {number<int>(target, "totalStride"), number<int>(target, "scoreSize"), number<int>(target, "xSize")};
+}
+
+data::SamplerConfig sampler_from_js(const Napi::Object& spec) {
+  data::SamplerConfig config;
+  config.negative_pair_ratio = number<double>(spec, "negativePairRatio");
+  config.symmetric_window = boolean(spec, "symmetricWindow");
+  const Napi::Value filter = spec.Get("filter");
+  if (filter.IsObject()) {
+    const auto object = filter.As<Napi::Object>();
+    config.filter = {true, number<double>(object, "maxAreaRate"), number<double>(object, "minAreaRate"), number<double>(object, "maxRatio"),
+                     boolean(object, "applyAreaLimits")};
+  }
+  return config;
+}
+
+data::SampleConfig sample_from_js(const Napi::Object& spec) {
+  data::SampleConfig config;
+  config.seed = number<uint64_t>(spec, "seed");
+  config.crop = crop_from_js(spec.Get("crop"));
+  config.target = target_from_js(spec.Get("target"));
+  const Napi::Value remember = spec.Get("rememberMeans");
+  config.remember_means = remember.IsUndefined() || remember.ToBoolean().Value();
+  return config;
+}
+
+data::LoaderConfig loader_from_js(const Napi::Object& spec) {
+  data::LoaderConfig config;
+  config.sample = sample_from_js(spec);
+  config.batch_size = number<int>(spec, "batchSize");
+  config.threads = number<int>(spec, "threads");
+  config.queue_batches = number<int>(spec, "queueBatches");
+  config.samples_per_epoch = number<uint32_t>(spec, "samplesPerEpoch");
+  config.start_epoch = number<uint32_t>(spec, "startEpoch");
+  config.start_sample = number<uint32_t>(spec, "startSample");
+  config.rank = number_or<int>(spec, "rank", 0);
+  config.world_size = number_or<int>(spec, "worldSize", 1);
+  config.strict = boolean(spec, "strict");
+  return config;
+}
+
+}  // namespace siam::binding

@@ -1,0 +1,19 @@
+// LoaderSpec and its parts (lib/native/addon.ts) → native/data's configuration.
+#pragma once
+
+#include <napi.h>
+
+#include "../data/loader.h"
+
+namespace siam::binding {
+
+/// @throws SiamException ERR_DATA when the parts of an index do not fit together
+data::Datasets datasets_from_js(const Napi::Value& value);
+
+data::CropConfig crop_from_js(const Napi::Value& value);
+data::TargetConfig target_from_js(const Napi::Value& value);
+data::SamplerConfig sampler_from_js(const Napi::Object& spec);
+data::SampleConfig sample_from_js(const Napi::Object& spec);
+data::LoaderConfig loader_from_js(const Napi::Object& spec);
+
+}  // namespace siam::binding

@@ -1,0 +1,20 @@
+// Each binding file adds its part of the contract (lib/native/addon.ts) to the exports.
+#pragma once
+
+#include <napi.h>
+
+namespace siam::binding {
+
+class AddonEnv;
+
+void register_tensor(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_model(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_training(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_runtime(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+
+/// Calls all of the above (registration.cc).
+void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+
+}  // namespace siam::binding

@@ -1,0 +1,141 @@
+#include "tracker.h"
+
+#include "convert.h"
+#include "model.h"
+#include "registration.h"
+#include "tensor.h"
+
+namespace siam::binding {
+
+const napi_type_tag TrackerHandle::kTag = {0x6c1f0d93a7e24b58, 0x94e3d82b57c01af6};
+
+namespace {
+
+using TrackerPtr = std::shared_ptr<tracking::SiamFcppTracker>;
+using Named = std::vector<std::pair<std::string, TensorPtr>>;
+
+tracking::TrackerOptions options_from_js(const Napi::Object& spec) {
+  tracking::TrackerOptions options;
+  options.total_stride = number<int>(spec, "totalStride");
+  options.context_amount = number<double>(spec, "contextAmount");
+  options.test_lr = number<double>(spec, "testLr");
+  options.penalty_k = number<double>(spec, "penaltyK");
+  options.window_influence = number<double>(spec, "windowInfluence");
+  options.cosine_window = text(spec, "windowing") == "cosine";
+  options.z_size = number<int>(spec, "zSize");
+  options.x_size = number<int>(spec, "xSize");
+  options.num_conv3x3 = number<int>(spec, "numConv3x3");
+  options.min_w = number<double>(spec, "minW");
+  options.min_h = number<double>(spec, "minH");
+  return options;
+}
+
+/// Copies the bytes: the caller may reuse its memory at once.
+tracking::FrameInput frame_from_js(const Napi::Value& value) {
+  using Kind = tracking::FrameInput::Kind;
+  const auto object = value.As<Napi::Object>();
+  const std::string kind = text(object, "kind");
+  tracking::FrameInput frame;
+  if (kind == "path") {
+    frame.kind = Kind::kPath;
+    frame.path = text(object, "path");
+    return frame;
+  }
+  const auto bytes = object.Get("data").As<Napi::Uint8Array>();
+  // Room for what the reader appends, so that it need not copy a whole frame again.
+  frame.bytes.reserve(bytes.ByteLength() + data::kPixelSlack);
+  frame.bytes.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
+  if (kind == "bytes") {
+    frame.kind = Kind::kBytes;
+    return frame;
+  }
+  frame.kind = Kind::kPixels;
+  frame.width = number<int>(object, "width");
+  frame.height = number<int>(object, "height");
+  frame.channels = number<int>(object, "channels");
+  frame.rgb = text(object, "format") == "rgb";
+  return frame;
+}
+
+tracking::Rect4 box_from_js(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  tracking::Rect4 box{};
+  for (uint32_t i = 0; i < box.size(); ++i) box[i] = array.Get(i).As<Napi::Number>().DoubleValue();
+  return box;
+}
+
+Napi::Array box_to_js(Napi::Env env, const tracking::Rect4& box) {
+  auto array = Napi::Array::New(env, box.size());
+  for (uint32_t i = 0; i < box.size(); ++i) array.Set(i, box[i]);
+  return array;
+}
+
+Napi::Value step_to_js(Napi::Env env, tracking::TrackStep& step) {
+  auto object = Napi::Object::New(env);
+  object.Set("box", box_to_js(env, step.box));
+  object.Set("score", step.score);
+  object.Set("bestIndex", static_cast<double>(step.best_index));
+  object.Set("pscore", step.pscore);
+  object.Set("penalty", step.penalty);
+  object.Set("scaleX", step.scale_x);
+  object.Set("boxInCrop", box_to_js(env, step.box_in_crop));
+  return object;
+}
+
+Napi::Value create_tracker(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const auto holder = ModelHandle::unwrap(info[0], "model");
+  const auto options = options_from_js(info[1].As<Napi::Object>());
+  try {
+    auto tracker = std::make_shared<tracking::SiamFcppTracker>(holder->model, options);
+    return TrackerHandle::wrap(env, AddonEnv::of(env).tracker_class, std::move(tracker));
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    AddonEnv::of(env).throw_error(env, current_failure("createTracker"));
+  }
+}
+
+}  // namespace
+
+void TrackerHandle::define(Napi::Env env, AddonEnv& addon) {
+  addon.tracker_class = Napi::Persistent(DefineClass(env, kName,
+                                                     {InstanceMethod<&TrackerHandle::init>("init"), InstanceMethod<&TrackerHandle::update>("update"),
+                                                      InstanceMethod<&TrackerHandle::debug>("debug"), InstanceAccessor("disposed", &TrackerHandle::js_disposed, nullptr),
+                                                      InstanceMethod("dispose", &TrackerHandle::js_dispose)}));
+}
+
+Napi::Value TrackerHandle::init(const Napi::CallbackInfo& info) {
+  const TrackerPtr tracker = get("init");
+  auto frame = std::make_shared<tracking::FrameInput>(frame_from_js(info[0]));
+  const auto box = box_from_js(info[1]);
+  return AddonEnv::of(info.Env()).run_void(info.Env(), "init", [tracker, frame, box] { tracker->init(std::move(*frame), box); });
+}
+
+Napi::Value TrackerHandle::update(const Napi::CallbackInfo& info) {
+  const TrackerPtr tracker = get("update");
+  auto frame = std::make_shared<tracking::FrameInput>(frame_from_js(info[0]));
+  std::optional<tracking::Rect4> prior;
+  if (info[1].IsArray()) prior = box_from_js(info[1]);
+  return AddonEnv::of(info.Env()).run<tracking::TrackStep>(
+      info.Env(), "update", [tracker, frame, prior] { return tracker->update(std::move(*frame), prior); }, step_to_js);
+}
+
+Napi::Value TrackerHandle::debug(const Napi::CallbackInfo& info) {
+  const TrackerPtr tracker = get("debug");
+  return AddonEnv::of(info.Env()).run<Named>(
+      info.Env(), "debug",
+      [tracker] {
+        Named slots;
+        for (auto& [name, tensor] : tracker->debug()) slots.emplace_back(name, make_slot(tensor));
+        return slots;
+      },
+      [](Napi::Env env, Named& slots) -> Napi::Value { return tensors_to_js(env, slots); });
+}
+
+void register_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
+  TrackerHandle::define(env, addon);
+  exports.Set("createTracker", Napi::Function::New(env, create_tracker, "createTracker"));
+}
+
+}  // namespace siam::binding

@@ -1,0 +1,58 @@
+#include "backbone.h"
+
+#include <cmath>
+
+#include "../base/error.h"
+
+namespace siam::core {
+
+namespace {
+
+at::Tensor max_pool_3s2_ceil(const at::Tensor& x) { return at::max_pool2d(x, {3, 3}, {2, 2}, {0, 0}, {1, 1}, /*ceil_mode=*/true); }
+
+/// Normal distribution cut at ±2 standard deviations.
+void truncated_normal_(at::Tensor weight, double std) {
+  c10::NoGradGuard no_grad;
+  // Inverse transform: uniform between the distribution's values at ±2, then erfinv.
+  const double edge = std::erf(2.0 / std::sqrt(2.0));
+  weight.uniform_(-edge, edge).erfinv_().mul_(std * std::sqrt(2.0)).clamp_(-2 * std, 2 * std);
+}
+
+}  // namespace
+
+AlexNetImpl::AlexNetImpl() {
+  conv1 = register_module("conv1", ConvBnRelu(ConvBnReluOptions{3, 96, 11, 2}));
+  conv2 = register_module("conv2", ConvBnRelu(ConvBnReluOptions{96, 256, 5}));
+  conv3 = register_module("conv3", ConvBnRelu(ConvBnReluOptions{256, 384, 3}));
+  conv4 = register_module("conv4", ConvBnRelu(ConvBnReluOptions{384, 384, 3}));
+  conv5 = register_module("conv5", ConvBnRelu(ConvBnReluOptions{384, 256, 3, 1, 1, true, /*relu=*/false}));
+}
+
+at::Tensor AlexNetImpl::forward(const at::Tensor& x) {
+  at::Tensor y = max_pool_3s2_ceil(conv1->forward(x));
+  y = max_pool_3s2_ceil(conv2->forward(y));
+  return conv5->forward(conv4->forward(conv3->forward(y)));
+}
+
+TinyConvImpl::TinyConvImpl() {
+  conv1 = register_module("conv1", ConvBnRelu(ConvBnReluOptions{3, 32, 3, 2}));
+  conv2a = register_module("conv2a", ConvBnRelu(ConvBnReluOptions{32, 64, 1}));
+  conv2b = register_module("conv2b", ConvBnRelu(ConvBnReluOptions{64, 64, 7, 2, 64}));
+  conv3a = register_module("conv3a", ConvBnRelu(ConvBnReluOptions{64, 64, 3}));
+  conv3b = register_module("conv3b", ConvBnRelu(ConvBnReluOptions{64, 64, 1, 1, 1, true, /*relu=*/false}));
+  for (auto* block : {&conv1, &conv2a, &conv2b, &conv3a, &conv3b}) truncated_normal_((*block)->conv->weight, 0.1);
+}
+
+at::Tensor TinyConvImpl::forward(const at::Tensor& x) {
+  at::Tensor y = max_pool_3s2_ceil(conv1->forward(x));
+  y = conv2b->forward(conv2a->forward(y));
+  return conv3b->forward(conv3a->forward(y));
+}
+
+std::shared_ptr<Backbone> make_backbone(const std::string& name) {
+  if (name == "AlexNet") return std::make_shared<AlexNetImpl>();
+  if (name == "TinyConv") return std::make_shared<TinyConvImpl>();
+  throw SiamException("ERR_CONFIG", "Expected a built-in backbone (AlexNet, TinyConv) but received '" + name + "'");
+}
+
+}  // namespace siam::core

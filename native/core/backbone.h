@@ -1,0 +1,44 @@
+// Feature extractors, shared by template and search branch.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "conv_bn_relu.h"
+
+namespace siam::core {
+
+/// What the task model asks of a backbone.
+class Backbone : public torch::nn::Module {
+ public:
+  /// @param x [N,3,H,W] BGR 0..255     @returns [N,width(),H',W'], total stride 8
+  virtual at::Tensor forward(const at::Tensor& x) = 0;
+  virtual int64_t width() const = 0;
+};
+
+/// AlexNet without padding, with BatchNorm. Source: the original's alexnet_bn; parity: test/golden/forward.
+class AlexNetImpl : public Backbone {
+ public:
+  AlexNetImpl();
+  at::Tensor forward(const at::Tensor& x) override;
+  int64_t width() const override { return 256; }
+
+ private:
+  ConvBnRelu conv1{nullptr}, conv2{nullptr}, conv3{nullptr}, conv4{nullptr}, conv5{nullptr};
+};
+
+/// A very small backbone for tests, CPUs and first steps. Source: the original's tinyconv; parity: test/golden/forward.
+class TinyConvImpl : public Backbone {
+ public:
+  TinyConvImpl();
+  at::Tensor forward(const at::Tensor& x) override;
+  int64_t width() const override { return 64; }
+
+ private:
+  ConvBnRelu conv1{nullptr}, conv2a{nullptr}, conv2b{nullptr}, conv3a{nullptr}, conv3b{nullptr};
+};
+
+/// @throws ERR_CONFIG for a name that is not built in
+std::shared_ptr<Backbone> make_backbone(const std::string& name);
+
+}  // namespace siam::core

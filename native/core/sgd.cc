@@ -1,0 +1,43 @@
+#include "sgd.h"
+
+#include <c10/core/GradMode.h>
+
+namespace siam::core {
+
+void Sgd::step() {
+  c10::NoGradGuard no_grad;
+  for (auto& group : groups_) {
+    // torch initialises a momentum buffer with the first gradient itself; the fused kernel wants to know which buffers are new.
+    std::vector<at::Tensor> parameters[2], gradients[2], buffers[2];
+    for (size_t i = 0; i < group.parameters.size(); i++) {
+      const at::Tensor& gradient = group.parameters[i].grad();
+      if (!gradient.defined()) continue;
+      int is_new = 0;
+      at::Tensor buffer;
+      if (group.momentum != 0) {
+        auto& slot = momentum_[group.names[i]];
+        if (!slot.defined()) {
+          slot = at::empty_like(group.parameters[i]);
+          is_new = 1;
+        }
+        buffer = slot;
+      }
+      parameters[is_new].push_back(group.parameters[i]);
+      gradients[is_new].push_back(gradient);
+      if (buffer.defined()) buffers[is_new].push_back(buffer);
+    }
+    for (int is_new = 0; is_new < 2; is_new++) {
+      if (parameters[is_new].empty()) continue;
+      at::_fused_sgd_(parameters[is_new], gradients[is_new], buffers[is_new], group.weight_decay, group.momentum, group.lr, group.dampening, group.nesterov,
+                      /*maximize=*/false, /*is_first_step=*/is_new == 1, {}, {});
+    }
+  }
+}
+
+void Sgd::zero_grad() {
+  for (auto& group : groups_) {
+    for (auto& parameter : group.parameters) parameter.mutable_grad().reset();
+  }
+}
+
+}  // namespace siam::core

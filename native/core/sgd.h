@@ -1,0 +1,38 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace siam::core {
+
+struct SgdGroup {
+  std::vector<std::string> names;
+  std::vector<at::Tensor> parameters;
+  double lr = 0, momentum = 0, weight_decay = 0, dampening = 0;
+  bool nesterov = false;
+};
+
+/// torch.optim.SGD with parameter groups, one fused pass over parameter, gradient and momentum. Parity: test/golden/trajectory. Thread: engine.
+class Sgd {
+ public:
+  explicit Sgd(std::vector<SgdGroup> groups) : groups_(std::move(groups)) {}
+
+  /// Parameters without a gradient (frozen ones) are left alone, momentum and weight decay included, as torch does.
+  void step();
+  /// Sets gradients to none, as torch's default.
+  void zero_grad();
+  void set_lr(size_t group, double lr) { groups_.at(group).lr = lr; }
+
+  std::vector<SgdGroup>& groups() { return groups_; }
+  /// Momentum buffers by parameter name; only those that exist.
+  std::map<std::string, at::Tensor>& momentum() { return momentum_; }
+
+ private:
+  std::vector<SgdGroup> groups_;
+  std::map<std::string, at::Tensor> momentum_;
+};
+
+}  // namespace siam::core

@@ -1,0 +1,96 @@
+#include "siam_track.h"
+
+#include "../base/error.h"
+#include "dispatch.h"
+#include "xcorr.h"
+
+namespace siam::core {
+
+SiamTrackImpl::SiamTrackImpl(const SiamTrackOptions& options) : options_(options) {
+  at::manual_seed(options.seed);
+  basemodel_ = make_backbone(options.backbone);
+  if (basemodel_->width() != options.head_width || options.head.width != options.head_width) {
+    throw SiamException("ERR_CONFIG", "SiamTrack: expected head_width " + std::to_string(basemodel_->width()) + " (the width of " + options.backbone +
+                                          ") in task_head and task_model but received " + std::to_string(options.head.width) + " and " +
+                                          std::to_string(options.head_width));
+  }
+  register_module("basemodel", basemodel_);
+  head_ = register_module("head", DenseboxHead(options.head));
+  const ConvBnReluOptions neck{options.head_width, options.head_width, 3, 1, 1, true, false};
+  r_z_k_ = register_module("r_z_k", ConvBnRelu(neck));
+  c_z_k_ = register_module("c_z_k", ConvBnRelu(neck));
+  r_x_ = register_module("r_x", ConvBnRelu(neck));
+  c_x_ = register_module("c_x", ConvBnRelu(neck));
+  {
+    c10::NoGradGuard no_grad;
+    for (auto* block : {&r_z_k_, &c_z_k_, &r_x_, &c_x_}) (*block)->conv->weight.normal_(0, options.conv_weight_std);
+  }
+  to(options.device);
+  if (options.mode.format == at::MemoryFormat::ChannelsLast) {
+    for (auto& entry : state_entries()) {
+      if (entry.tensor.dim() == 4) entry.tensor.set_data(entry.tensor.contiguous(at::MemoryFormat::ChannelsLast));
+    }
+  }
+}
+
+at::Tensor SiamTrackImpl::prepare(const at::Tensor& image, const char* name) const {
+  if (image.dim() != 4 || image.size(1) != 3 || (image.scalar_type() != at::kByte && image.scalar_type() != at::kFloat)) {
+    throw SiamException("ERR_SHAPE", std::string("forward: expected ") + name + " [N,3,H,W] of uint8 or float32 but received " + describe(image));
+  }
+  return image.to(options_.device).to(options_.mode.dtype).contiguous(options_.mode.format);
+}
+
+void SiamTrackImpl::drop_cast_weights() {
+  apply([](torch::nn::Module& module) {
+    if (auto* block = dynamic_cast<ConvBnReluImpl*>(&module)) block->drop_cast_weight();
+  });
+}
+
+HeadOutput SiamTrackImpl::train_forward(const at::Tensor& im_z, const at::Tensor& im_x) {
+  if (im_z.dim() == 4 && im_x.dim() == 4 && im_z.size(0) != im_x.size(0)) {
+    throw SiamException("ERR_SHAPE", "forward: expected im_z and im_x of one batch size but received " + describe(im_z) + " and " + describe(im_x));
+  }
+  drop_cast_weights();
+  const at::Tensor z = prepare(im_z, "im_z"), x = prepare(im_x, "im_x");
+  const TemplateFeatures features = [&] {
+    const at::Tensor f_z = basemodel_->forward(z);
+    return TemplateFeatures{c_z_k_->forward(f_z), r_z_k_->forward(f_z)};
+  }();
+  const at::Tensor f_x = basemodel_->forward(x);
+  const at::Tensor c_x = c_x_->forward(f_x), r_x = r_x_->forward(f_x);
+  const at::Tensor r_out = xcorr_depthwise(r_x, features.r_z_k), c_out = xcorr_depthwise(c_x, features.c_z_k);
+  HeadOutput out = head_->forward(c_out, r_out, x.size(3));
+  drop_cast_weights();  // the graph holds what backward needs; a later step must not see this step's cast
+  return out;
+}
+
+TemplateFeatures SiamTrackImpl::template_features(const at::Tensor& im_z) {
+  drop_cast_weights();
+  const at::Tensor f_z = basemodel_->forward(prepare(im_z, "im_z"));
+  return {c_z_k_->forward(f_z), r_z_k_->forward(f_z)};
+}
+
+HeadOutput SiamTrackImpl::track(const at::Tensor& im_x, const TemplateFeatures& features) {
+  const at::Tensor x = prepare(im_x, "im_x");
+  const at::Tensor f_x = basemodel_->forward(x);
+  const at::Tensor c_x = c_x_->forward(f_x), r_x = r_x_->forward(f_x);
+  return head_->forward(xcorr_depthwise(c_x, features.c_z_k), xcorr_depthwise(r_x, features.r_z_k), x.size(3));
+}
+
+namespace {
+
+void collect(const torch::nn::Module& module, const std::string& prefix, std::vector<StateEntry>& entries) {
+  for (const auto& item : module.named_parameters(/*recurse=*/false)) entries.push_back({prefix + item.key(), item.value(), true});
+  for (const auto& item : module.named_buffers(/*recurse=*/false)) entries.push_back({prefix + item.key(), item.value(), false});
+  for (const auto& child : module.named_children()) collect(*child.value(), prefix + child.key() + ".", entries);
+}
+
+}  // namespace
+
+std::vector<StateEntry> SiamTrackImpl::state_entries() const {
+  std::vector<StateEntry> entries;
+  collect(*this, "", entries);
+  return entries;
+}
+
+}  // namespace siam::core

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backbone.h"
+#include "densebox_head.h"
+
+namespace siam::core {
+
+struct SiamTrackOptions {
+  std::string backbone = "AlexNet";
+  DenseboxHeadOptions head;
+  int64_t head_width = 256;
+  double conv_weight_std = 0.01;
+  bool corr_fea_output = false;
+  ComputeMode mode;
+  at::Device device = at::kCPU;
+  uint64_t seed = 0;
+};
+
+/// Template features that the tracker computes once: kernels of the classification and the regression branch, [N,width,h,h].
+struct TemplateFeatures {
+  at::Tensor c_z_k, r_z_k;
+};
+
+/// One entry of the state dict, in the original's order.
+struct StateEntry {
+  std::string name;
+  at::Tensor tensor;
+  bool is_parameter;
+};
+
+/// The task model SiamTrack: backbone, adjustment convolutions, depthwise correlation, head.
+/// Source: SiamFC++ (AAAI 2020) and the original's siamese_track; parity: test/golden/forward. Thread: engine.
+class SiamTrackImpl : public torch::nn::Module {
+ public:
+  explicit SiamTrackImpl(const SiamTrackOptions& options);
+
+  /// The training forward pass: the backbone runs on the template, then on the search image (two BatchNorm updates a step, as in the original).
+  /// @param im_z [N,3,Hz,Hz], im_x [N,3,Hx,Hx], uint8 or float32, BGR 0..255     @throws ERR_SHAPE
+  HeadOutput train_forward(const at::Tensor& im_z, const at::Tensor& im_x);
+
+  /// Phase 'feature' of the tracker.
+  TemplateFeatures template_features(const at::Tensor& im_z);
+  /// Phase 'track': logits are left as they are (the tracker applies the sigmoid).
+  HeadOutput track(const at::Tensor& im_x, const TemplateFeatures& features);
+
+  /// Parameters and buffers as Python's state_dict() orders them: a module's own parameters, its buffers, then its children.
+  std::vector<StateEntry> state_entries() const;
+
+  const SiamTrackOptions& options() const { return options_; }
+
+ private:
+  at::Tensor prepare(const at::Tensor& image, const char* name) const;
+  void drop_cast_weights();
+
+  SiamTrackOptions options_;
+  std::shared_ptr<Backbone> basemodel_;
+  DenseboxHead head_{nullptr};
+  ConvBnRelu r_z_k_{nullptr}, c_z_k_{nullptr}, r_x_{nullptr}, c_x_{nullptr};
+};
+TORCH_MODULE(SiamTrack);
+
+}  // namespace siam::core

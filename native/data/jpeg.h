@@ -1,0 +1,69 @@
+// JPEG frames: header, whole or partial decoding to BGR, encoding. Pixels equal those of OpenCV's imread (libjpeg-turbo with the
+// accurate DCT and fancy upsampling, EXIF orientation applied, CMYK converted the same way).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "image.h"
+#include "turbojpeg_api.h"
+
+namespace siam::data {
+
+struct JpegInfo {
+  int width = 0;   ///< as shown, EXIF orientation applied
+  int height = 0;
+  int stored_width = 0;
+  int stored_height = 0;
+  int orientation = 1;
+  int subsampling = -1;
+  int colorspace = -1;
+};
+
+/// Bytes that a vector keeps behind the last pixel, so that vector code may read past it.
+constexpr size_t kPixelSlack = 64;
+
+/// A decoder with its scratch memory. Not thread-safe: one for each thread.
+class JpegDecoder {
+ public:
+  /// @throws ERR_SETUP when the library is not there.
+  JpegDecoder();
+  ~JpegDecoder();
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
+
+  /// Reads the header.
+  /// @param file  named in the error, may be ""     @throws ERR_DATA when it is not a JPEG that we can decode
+  JpegInfo Header(const uint8_t* jpeg, size_t size, const std::string& file);
+
+  /// Decodes the whole frame.
+  /// @param out  resized as needed; holds kPixelSlack bytes more than the pixels
+  /// @returns a view on `out`     @throws ERR_DATA when the data is truncated or corrupt
+  FrameView Decode(const JpegInfo& info, const uint8_t* jpeg, size_t size, const std::string& file, std::vector<uint8_t>& out);
+
+  /// Decodes at least the pixels of `wanted` (clipped to the frame). Each of them equals that of Decode(): the region is enlarged to
+  /// whole MCUs and by a margin, because fancy upsampling looks at the neighbours. Rows below the region are not read, except
+  /// when the file lacks its end marker: then everything is decoded, so that a truncated file is always found out.
+  FrameView DecodeRegion(const JpegInfo& info, const Rect& wanted, const uint8_t* jpeg, size_t size, const std::string& file,
+                         std::vector<uint8_t>& out);
+
+ private:
+  FrameView DecodeStored(const JpegInfo& info, const Rect& stored, const uint8_t* jpeg, size_t size, const std::string& file,
+                         std::vector<uint8_t>& out);
+  void Run(const JpegInfo& info, const Rect& stored, const uint8_t* jpeg, size_t size, const std::string& file, uint8_t* out);
+  [[noreturn]] void Fail(const std::string& file, const std::string& what) const;
+
+  const tj::Api& api_;
+  tj::Handle handle_;
+  std::vector<uint8_t> turned_;
+  std::vector<uint8_t> cmyk_;
+};
+
+/// Encodes BGR or RGB pixels.
+/// @param quality 1..100     @param subsampling a tj::kSubsampling… value     @param progressive several scans
+/// @param restart_rows  MCU rows between restart markers, 0: none     @throws ERR_ARGUMENT, ERR_SETUP
+std::vector<uint8_t> EncodeJpeg(const uint8_t* pixels, int width, int height, int pixel_format, int quality, int subsampling,
+                                bool progressive = false, int restart_rows = 0);
+
+}  // namespace siam::data

@@ -1,0 +1,253 @@
+#include "loader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+namespace siam::data {
+namespace {
+
+uint64_t Now() {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+LoaderConfig Checked(LoaderConfig config) {
+  const auto expect = [](bool holds, const char* what) {
+    if (!holds) throw SiamException("ERR_ARGUMENT", std::string("Expected ") + what);
+  };
+  expect(config.batch_size >= 1, "a batch size of at least 1");
+  expect(config.threads >= 1 && config.threads <= 256, "1 to 256 loader threads");
+  expect(config.queue_batches >= 1, "room for at least one batch");
+  expect(config.samples_per_epoch >= 1, "at least one sample an epoch");
+  expect(config.world_size >= 1 && config.rank >= 0 && config.rank < config.world_size, "a rank below the world size");
+  expect(config.sample.crop.z_size >= 2 && config.sample.crop.x_size >= 2, "crops of at least two pixels");
+  expect(config.sample.target.score_size >= 1, "a score map of at least one point");
+  if (!config.allocator.allocate) config.allocator = HostAllocator();
+  return config;
+}
+
+BatchShape ShapeOf(const LoaderConfig& config) {
+  return {config.batch_size, config.sample.crop.z_size, config.sample.crop.x_size, config.sample.target.Points()};
+}
+
+bool IsBadSample(const SiamException& error) { return error.code() == "ERR_DATA" || error.code() == "ERR_IO"; }
+
+void Add(SampleTimes& total, const SampleTimes& more) {
+  total.read += more.read;
+  total.decode += more.decode;
+  total.mean += more.mean;
+  total.warp += more.warp;
+  total.bytes += more.bytes;
+  total.whole_decodes += more.whole_decodes;
+  total.region_decodes += more.region_decodes;
+}
+
+}  // namespace
+
+Loader::Loader(Datasets datasets, const SamplerConfig& sampler, LoaderConfig config)
+    : sampler_(std::make_shared<PairSampler>(std::move(datasets), sampler)),
+      config_(Checked(std::move(config))),
+      pool_(std::make_shared<BlockPool>(ShapeOf(config_), config_.allocator, static_cast<size_t>(config_.queue_batches) + 1)) {
+  tj::Get();
+  threads_.reserve(static_cast<size_t>(config_.threads));
+  try {
+    for (int i = 0; i < config_.threads; ++i) threads_.emplace_back([this] { Work(); });
+  } catch (const std::system_error& error) {
+    Close();
+    throw SiamException("ERR_SETUP", std::string("cannot start a loader thread: ") + error.what());
+  }
+}
+
+Loader::~Loader() { Close(); }
+
+void Loader::Next(Callback callback) {
+  std::vector<Delivery> deliveries;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_) {
+      deliveries.push_back({std::move(callback), std::nullopt, SiamException("ERR_ABORTED", "the loader is closed")});
+    } else {
+      requests_.push_back({std::move(callback), Now()});
+      deliveries = DeliverLocked();
+    }
+  }
+  Run(std::move(deliveries));
+}
+
+void Loader::Close() {
+  const std::lock_guard<std::mutex> closing(close_mutex_);
+  std::vector<Delivery> aborted;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    for (Request& request : requests_) {
+      aborted.push_back({std::move(request.callback), std::nullopt, SiamException("ERR_ABORTED", "the loader was closed")});
+    }
+    requests_.clear();
+  }
+  room_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    pending_.clear();
+  }
+  // A closed loader may stay referenced for long (JavaScript collects handles when it likes), and its blocks are megabytes.
+  pool_->Close();
+  Run(std::move(aborted));
+}
+
+LoaderStats Loader::Stats() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  LoaderStats stats = stats_;
+  stats.queue_depth = static_cast<uint64_t>(
+      std::count_if(pending_.begin(), pending_.end(), [](const auto& pending) { return pending->remaining == 0; }));
+  return stats;
+}
+
+std::vector<SkippedSample> Loader::TakeSkipped() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<SkippedSample> taken(std::make_move_iterator(skipped_.begin()), std::make_move_iterator(skipped_.end()));
+  skipped_.clear();
+  return taken;
+}
+
+Loader::Place Loader::PlaceOf(uint64_t batch, int sample) const {
+  const uint64_t dealt = batch * static_cast<uint64_t>(config_.world_size) + static_cast<uint64_t>(config_.rank);
+  const uint64_t index = config_.start_sample + dealt * static_cast<uint64_t>(config_.batch_size) + static_cast<uint64_t>(sample);
+  return {static_cast<uint32_t>(config_.start_epoch + index / config_.samples_per_epoch),
+          static_cast<uint32_t>(index % config_.samples_per_epoch)};
+}
+
+void Loader::Work() {
+  std::unique_ptr<SampleMaker> maker;
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    const auto may_begin = [this] { return begun_ < delivered_ + static_cast<uint64_t>(config_.queue_batches); };
+    const auto has_part = [this] { return !pending_.empty() && pending_.back()->taken < config_.batch_size; };
+    if (!stopping_ && !has_part() && !may_begin()) {
+      const uint64_t since = Now();
+      room_.wait(lock, [&] { return stopping_ || has_part() || may_begin(); });
+      stats_.idle += Now() - since;
+    }
+    if (stopping_) return;
+
+    Pending* pending = nullptr;
+    int sample = 0;
+    std::vector<Delivery> deliveries;
+    try {
+      if (!has_part()) {
+        auto fresh = std::make_unique<Pending>();
+        const Place place = PlaceOf(begun_, 0);
+        fresh->batch = {place.epoch, place.sample, pool_->Take()};
+        fresh->remaining = config_.batch_size;
+        pending_.push_back(std::move(fresh));
+        ++begun_;
+        // The other threads may take the new batch's further samples.
+        room_.notify_all();
+      }
+      pending = pending_.back().get();
+      sample = pending->taken++;
+      lock.unlock();
+      // A pending batch stays where it is until its last sample is done, so the pointer holds without the lock.
+      if (!maker) maker = std::make_unique<SampleMaker>(sampler_, config_.sample);
+      MakeOne(*maker, *pending, sample);
+      lock.lock();
+    } catch (const SiamException& error) {
+      if (!lock.owns_lock()) lock.lock();
+      failed_ = error;
+    } catch (const std::exception& error) {
+      // Out of memory and the like: no sample's fault, so the loader as a whole fails.
+      if (!lock.owns_lock()) lock.lock();
+      failed_.emplace("ERR_INTERNAL", std::string("a loader thread failed: ") + error.what());
+    }
+    if (maker) Add(stats_.times, maker->TakeTimes());
+    if (pending != nullptr) {
+      ++stats_.samples;
+      --pending->remaining;
+    }
+    deliveries = DeliverLocked();
+    if (!deliveries.empty()) room_.notify_all();
+    const bool over = failed_.has_value();
+    lock.unlock();
+    Run(std::move(deliveries));
+    if (over) return;
+    lock.lock();
+  }
+}
+
+void Loader::MakeOne(SampleMaker& maker, Pending& pending, int sample) {
+  // The block's parts are disjoint; what else of `pending` is written here is under the lock.
+  const uint64_t offset = static_cast<uint64_t>(pending.batch.first_sample) + static_cast<uint64_t>(sample);
+  const uint32_t epoch = static_cast<uint32_t>(pending.batch.epoch + offset / config_.samples_per_epoch);
+  const uint32_t index = static_cast<uint32_t>(offset % config_.samples_per_epoch);
+  const SampleOutput out = pending.batch.block->Parts(sample);
+  for (uint32_t attempt = 0;; ++attempt) {
+    try {
+      maker.Make(epoch, index, attempt, out);
+      return;
+    } catch (const SiamException& error) {
+      const bool fatal = config_.strict || !IsBadSample(error) || attempt + 1 >= kMaxAttempts;
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (stopping_) return;
+      if (!fatal) {
+        pending.skipped.emplace_back(sample, SkippedSample{epoch, index, attempt, error.file(), error.what()});
+        continue;
+      }
+      if (pending.failed_sample < 0 || sample < pending.failed_sample) {
+        pending.failed_sample = sample;
+        const std::string where = "sample " + std::to_string(index) + " of epoch " + std::to_string(epoch);
+        pending.error = config_.strict || !IsBadSample(error)
+                            ? SiamException(error.code(), where + ": " + error.what(), error.file())
+                            : SiamException("ERR_DATA",
+                                        where + ": " + std::to_string(kMaxAttempts) + " samples in a row were bad, the last one: " +
+                                            error.what(),
+                                        error.file());
+      }
+      return;
+    }
+  }
+}
+
+std::vector<Loader::Delivery> Loader::DeliverLocked() {
+  std::vector<Delivery> deliveries;
+  while (!requests_.empty()) {
+    if (!failed_ && !pending_.empty() && pending_.front()->remaining == 0 && pending_.front()->taken == config_.batch_size &&
+        pending_.front()->error) {
+      failed_ = pending_.front()->error;
+      pending_.front()->error.reset();
+    }
+    Delivery delivery{std::move(requests_.front().callback), std::nullopt, std::nullopt};
+    if (failed_) {
+      delivery.error = failed_;
+    } else if (!pending_.empty() && pending_.front()->remaining == 0) {
+      Pending& front = *pending_.front();
+      std::stable_sort(front.skipped.begin(), front.skipped.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      for (auto& entry : front.skipped) {
+        ++stats_.skipped;
+        skipped_.push_back(std::move(entry.second));
+        if (skipped_.size() > kMaxSkippedKept) skipped_.pop_front();
+      }
+      delivery.batch = std::move(front.batch);
+      pending_.pop_front();
+      ++delivered_;
+      ++stats_.batches;
+      room_.notify_all();
+    } else {
+      requests_.front().callback = std::move(delivery.callback);
+      break;
+    }
+    stats_.wait += Now() - requests_.front().since;
+    requests_.pop_front();
+    deliveries.push_back(std::move(delivery));
+  }
+  return deliveries;
+}
+
+void Loader::Run(std::vector<Delivery> deliveries) {
+  for (Delivery& delivery : deliveries) delivery.callback(std::move(delivery.batch), std::move(delivery.error));
+}
+
+}  // namespace siam::data

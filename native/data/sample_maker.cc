@@ -1,0 +1,118 @@
+#include "sample_maker.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "../base/error.h"
+#include "file.h"
+
+namespace siam::data {
+namespace {
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(uint64_t& total) : total_(total), start_(std::chrono::steady_clock::now()) {}
+  ~Stopwatch() {
+    total_ += static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start_).count());
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  uint64_t& total_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+Rect Union(const Rect& a, const Rect& b) {
+  const int x0 = std::min(a.x, b.x), y0 = std::min(a.y, b.y);
+  const int x1 = std::max(a.x + a.width, b.x + b.width), y1 = std::max(a.y + a.height, b.y + b.height);
+  return {x0, y0, x1 - x0, y1 - y0};
+}
+
+std::string SizeText(const JpegInfo& info) { return std::to_string(info.width) + "x" + std::to_string(info.height); }
+
+}  // namespace
+
+SampleMaker::SampleMaker(std::shared_ptr<const PairSampler> sampler, const SampleConfig& config)
+    : sampler_(std::move(sampler)), config_(config) {}
+
+void SampleMaker::Read(const FrameRef& ref, Frame& frame) {
+  frame.path = sampler_->Path(ref);
+  {
+    const Stopwatch watch(times_.read);
+    frame.size = ReadFile(frame.path, frame.file);
+    times_.bytes += frame.size;
+  }
+  frame.info = decoder_.Header(frame.file.data(), frame.size, frame.path);
+}
+
+FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part) {
+  const Stopwatch watch(times_.decode);
+  ++times_.region_decodes;
+  return decoder_.DecodeRegion(frame.info, part, frame.file.data(), frame.size, frame.path, frame.pixels);
+}
+
+FrameView SampleMaker::DecodeWhole(Frame& frame) {
+  const Stopwatch watch(times_.decode);
+  ++times_.whole_decodes;
+  return decoder_.Decode(frame.info, frame.file.data(), frame.size, frame.path, frame.pixels);
+}
+
+PairRef SampleMaker::Pair(uint32_t epoch, uint32_t sample, uint32_t attempt) {
+  SampleDraws draws(config_.seed, epoch, sample, attempt, DrawStream::kPair);
+  return sampler_->Draw(draws, [this](const FrameRef& ref) {
+    Read(ref, z_);
+    return FrameSize{z_.info.width, z_.info.height};
+  });
+}
+
+void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const SampleOutput& out) {
+  const PairRef pair = Pair(epoch, sample, attempt);
+  SampleDraws crop_draws(config_.seed, epoch, sample, attempt, DrawStream::kCrop);
+  const PairGeometry geometry =
+      CropTrackPair(sampler_->Box(pair.z), sampler_->Box(pair.x), config_.crop, [&] { return crop_draws.Uniform(); });
+
+  // Files are read, and their headers looked at, only now that pair and crops are settled: a rejected draw costs no I/O.
+  const bool same_frame = pair.z == pair.x;
+  Read(pair.z, z_);
+  if (!same_frame) Read(pair.x, x_);
+  Frame& frame_x = same_frame ? z_ : x_;
+  if (!pair.negative && (z_.info.width != frame_x.info.width || z_.info.height != frame_x.info.height)) {
+    throw SiamException("ERR_DATA", "Expected " + SizeText(z_.info) + " as " + z_.path + " has, but the frame is " + SizeText(frame_x.info),
+                    frame_x.path);
+  }
+
+  const Rect part_z = Footprint(geometry.z), part_x = Footprint(geometry.x);
+  const bool leaves = !Rect{0, 0, z_.info.width, z_.info.height}.Contains(part_z) ||
+                      !Rect{0, 0, frame_x.info.width, frame_x.info.height}.Contains(part_x);
+  // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which that frame is decoded whole, once.
+  Bgr border;
+  const DatasetIndex& dataset = sampler_->dataset(pair.z);
+  const bool known = config_.remember_means && dataset.KnownMean(pair.z.sequence, pair.z.frame, border);
+  FrameView view_z;
+  if (leaves && !known) {
+    view_z = DecodeWhole(z_);
+    const Stopwatch watch(times_.mean);
+    border = TruncatedMean(view_z);
+    if (config_.remember_means) dataset.RememberMean(pair.z.sequence, pair.z.frame, border);
+  } else {
+    view_z = DecodePart(z_, same_frame ? Union(part_z, part_x) : part_z);
+  }
+  const FrameView view_x = same_frame ? view_z : DecodePart(frame_x, part_x);
+
+  {
+    const Stopwatch watch(times_.warp);
+    WarpCrop(view_z, geometry.z, border, PixelLayout::kPlanar, scratch_, out.im_z);
+    WarpCrop(view_x, geometry.x, border, PixelLayout::kPlanar, scratch_, out.im_x);
+  }
+  std::copy(geometry.bbox_z.begin(), geometry.bbox_z.end(), out.bbox_z);
+  std::copy(geometry.bbox_x.begin(), geometry.bbox_x.end(), out.bbox_x);
+  DenseboxTarget(geometry.bbox_x, config_.target, pair.negative, out.cls, out.ctr, out.box);
+  *out.negative = pair.negative ? 1 : 0;
+}
+
+SampleTimes SampleMaker::TakeTimes() { return std::exchange(times_, SampleTimes{}); }
+
+}  // namespace siam::data

@@ -1,0 +1,82 @@
+// One sample, from (epoch, sample, attempt) to pixels and labels. Owned by one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "jpeg.h"
+#include "sampler.h"
+#include "target.h"
+#include "warp.h"
+
+namespace siam::data {
+
+/// Where a sample's parts go; each points at the sample's own part of a batch.
+struct SampleOutput {
+  uint8_t* im_z = nullptr;      ///< [3,Z,Z] BGR
+  uint8_t* im_x = nullptr;      ///< [3,X,X] BGR
+  float* bbox_z = nullptr;      ///< [4]
+  float* bbox_x = nullptr;      ///< [4]
+  float* cls = nullptr;         ///< [S²]
+  float* ctr = nullptr;         ///< [S²]
+  float* box = nullptr;         ///< [S²,4]
+  int64_t* negative = nullptr;  ///< [1]
+};
+
+/// Where the time of one or many samples went, in nanoseconds.
+struct SampleTimes {
+  uint64_t read = 0;
+  uint64_t decode = 0;
+  uint64_t mean = 0;
+  uint64_t warp = 0;
+  uint64_t bytes = 0;
+  uint64_t whole_decodes = 0;
+  uint64_t region_decodes = 0;
+};
+
+struct SampleConfig {
+  uint64_t seed = 0;
+  CropConfig crop;
+  TargetConfig target;
+  bool remember_means = true;
+};
+
+class SampleMaker {
+ public:
+  /// @throws ERR_SETUP when there is no JPEG library
+  SampleMaker(std::shared_ptr<const PairSampler> sampler, const SampleConfig& config);
+
+  /// Makes the sample that (seed, epoch, sample, attempt) defines.
+  /// @throws ERR_DATA or ERR_IO when one of its frames or boxes is bad; the output then holds nothing of use
+  void Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const SampleOutput& out);
+
+  /// The pair that it draws, without reading pixels.
+  PairRef Pair(uint32_t epoch, uint32_t sample, uint32_t attempt);
+
+  /// @returns what was added up since the last call
+  SampleTimes TakeTimes();
+
+ private:
+  struct Frame {
+    std::string path;
+    std::vector<uint8_t> file;
+    size_t size = 0;
+    JpegInfo info;
+    std::vector<uint8_t> pixels;
+  };
+
+  void Read(const FrameRef& ref, Frame& frame);
+  FrameView DecodePart(Frame& frame, const Rect& part);
+  FrameView DecodeWhole(Frame& frame);
+
+  std::shared_ptr<const PairSampler> sampler_;
+  const SampleConfig config_;
+  JpegDecoder decoder_;
+  Frame z_, x_;
+  WarpScratch scratch_;
+  SampleTimes times_;
+};
+
+}  // namespace siam::data

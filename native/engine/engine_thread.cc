@@ -1,0 +1,50 @@
+#include "engine_thread.h"
+
+#include "host_memory.h"
+
+#include <pthread.h>
+
+namespace siam::engine {
+
+EngineThread::EngineThread() : thread_([this] { loop(); }) { pthread_setname_np(thread_.native_handle(), "siam-engine"); }
+
+EngineThread::~EngineThread() { stop(); }
+
+bool EngineThread::post(std::function<void()> task) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_) return false;
+    queue_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+  return true;
+}
+
+void EngineThread::stop() {
+  std::deque<std::function<void()>> dropped;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    dropped.swap(queue_);
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  // `dropped` (and the tensors that its tasks hold) goes only now: no task runs beside its destruction.
+}
+
+void EngineThread::loop() {
+  keep_big_blocks();
+  for (;;) {
+    std::function<void()> task;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      task = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    task();
+  }
+}
+
+}  // namespace siam::engine

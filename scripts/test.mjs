@@ -1,0 +1,92 @@
+/**
+ * npm test: set-up, types, lint, then every test; the last line is `N passed, N failed`.
+ *
+ *   npm test                              everything
+ *   npm test -- test/unit test/golden     these tests only (set-up still runs; types and lint do not)
+ *   npm test -- --skip-setup …            for a checkout that is known to be built
+ *
+ * A failed check counts as one failed, a passed one as one passed. Nothing run counts as a failure.
+ */
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { childEnvironment, productNode } from './lib/dependencies.mjs'
+import { root, setupCommand } from './setup.mjs'
+
+const args = process.argv.slice(2)
+const skipSetup = args.includes('--skip-setup')
+const filters = args.filter((arg) => arg !== '--skip-setup')
+const totals = { passed: 0, failed: 0, skipped: 0 }
+
+/** Runs a tool with our terminal. Our own signals reach it through the process group; we stay to report. @returns its exit code */
+function run(title, command, commandArgs) {
+  process.stdout.write(`\n== ${title}\n`)
+  return new Promise((resolve) => {
+    const child = spawn(command, commandArgs, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: childEnvironment(root) })
+    child.on('error', (error) => {
+      process.stderr.write(`${command}: ${error.message}\n`)
+      resolve(1)
+    })
+    child.on('close', (code) => resolve(code ?? 1))
+  })
+}
+
+async function check(title, command, commandArgs) {
+  const code = await run(title, command, commandArgs)
+  totals[code === 0 ? 'passed' : 'failed']++
+  process.stdout.write(code === 0 ? `${title}: passed\n` : `${title}: FAILED (exit ${code})\n`)
+}
+
+/** Adds vitest's result file to the totals. @returns whether there was one */
+function addResults(file, exitCode) {
+  let results
+  try {
+    results = JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    totals.failed++
+    return
+  }
+  totals.passed += results.numPassedTests
+  totals.failed += results.numFailedTests
+  totals.skipped += results.numPendingTests + (results.numTodoTests ?? 0)
+  // A file that could not even be loaded has no tests to count.
+  const broken = results.testResults.filter((suite) => suite.status === 'failed' && suite.assertionResults.every((test) => test.status !== 'failed'))
+  totals.failed += broken.length
+  // An error outside of any test (an unhandled rejection, a crashed worker) shows in the exit code alone.
+  if (exitCode !== 0 && results.numFailedTests === 0 && broken.length === 0) totals.failed++
+}
+
+function finish() {
+  if (totals.passed + totals.failed === 0) totals.failed++
+  const skipped = totals.skipped === 0 ? '' : `, ${totals.skipped} skipped`
+  process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed${skipped}\n`)
+  process.exitCode = totals.failed === 0 ? 0 : 1
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    process.stdout.write(`\n${signal}\n`)
+    process.exit(signal === 'SIGINT' ? 130 : 143)
+  })
+}
+
+const ready = skipSetup ? 0 : await setupCommand(undefined, 'npm test')
+if (ready !== 0) {
+  totals.failed++
+  finish()
+} else {
+  const node = productNode(root)
+  const modules = path.join(root, 'node_modules')
+  if (filters.length === 0) {
+    await check('types', node, [path.join(modules, 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json', '--noEmit'])
+    await check('lint', node, [path.join(modules, 'oxlint', 'bin', 'oxlint'), '--deny-warnings'])
+  }
+  const folder = path.join(root, '.cache')
+  const file = path.join(folder, `vitest-${process.pid}.json`)
+  mkdirSync(folder, { recursive: true })
+  const vitest = path.join(modules, 'vitest', 'vitest.mjs')
+  const code = await run('tests', node, [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...filters])
+  addResults(file, code)
+  rmSync(file, { force: true })
+  finish()
+}

@@ -1,0 +1,44 @@
+/**
+ * All four losses on the golden cases (mixed, no positive, all ignored, saturated, disjoint boxes, …): values and gradients.
+ * Tolerances: ../shared/golden/README.md: value 2e-6 relative, gradient 1e-6 absolute (2e-5 relative for saturated_logits).
+ */
+import { describe, expect, it } from 'vitest'
+import type { LossSpec, RawTensor } from '../../lib/native/addon.ts'
+import { loadAddon } from '../../lib/native/load.ts'
+import { goldenJson, goldenTensors, numbers } from '../helpers/golden.ts'
+
+const addon = loadAddon()
+const golden = goldenJson<{ values: Record<string, Record<string, number>> }>('losses.json')
+const tensors = goldenTensors('losses.safetensors')
+
+const focal = { weight: 1, gamma: 2, ignoreLabel: -1 }
+const losses: Record<string, { spec: LossSpec; prediction: string; extra?: string }> = {
+  focal: { spec: { type: 'FocalLoss', ...focal, alpha: 0.25 }, prediction: 'cls_pred' },
+  focal_a75: { spec: { type: 'FocalLoss', ...focal, alpha: 0.75 }, prediction: 'cls_pred' },
+  retina: { spec: { type: 'SigmoidCrossEntropyRetina', ...focal, alpha: 0.25 }, prediction: 'cls_pred' },
+  retina_a75: { spec: { type: 'SigmoidCrossEntropyRetina', ...focal, alpha: 0.75 }, prediction: 'cls_pred' },
+  ctr: { spec: { type: 'SigmoidCrossEntropyCenterness', weight: 1 }, prediction: 'ctr_pred' },
+  iou: { spec: { type: 'IOULoss', weight: 3 }, prediction: 'box_pred', extra: 'iou_extra' },
+}
+
+describe.each(Object.keys(golden.values))('%s', (name) => {
+  const inputs: Record<string, RawTensor> = Object.fromEntries(['cls_pred', 'ctr_pred', 'box_pred', 'cls_gt', 'ctr_gt', 'box_gt'].map((key) => [key, tensors.get(`${name}.${key}`)!]))
+
+  it.each(Object.keys(losses))('%s', async (key) => {
+    const { spec, prediction, extra } = losses[key]!
+    const handles = Object.fromEntries(Object.entries(inputs).map(([input, raw]) => [input, addon.tensorFrom(raw, 'cpu', { requiresGrad: input === prediction })]))
+    const { loss: value, extras } = await addon.createLoss(spec).forward(handles)
+    const [scalar, ...others] = await addon.readScalars([value, ...Object.values(extras)])
+    const expected = golden.values[name]![key]!
+    expect(Math.abs(scalar! - expected)).toBeLessThanOrEqual(2e-6 * Math.abs(expected))
+    if (extra !== undefined) expect(Math.abs(others[0]! - golden.values[name]![extra]!)).toBeLessThanOrEqual(2e-6 * Math.abs(golden.values[name]![extra]!))
+
+    await addon.backward(value)
+    const gradient = numbers((await handles[prediction]!.gradient())!)
+    const wanted = numbers(tensors.get(`${name}.grad.${key}`)!)
+    for (let i = 0; i < wanted.length; i++) {
+      const limit = name === 'saturated_logits' ? Math.max(1e-6, 2e-5 * Math.abs(wanted[i]!)) : 1e-6
+      expect(Math.abs(gradient[i]! - wanted[i]!), `element ${i}`).toBeLessThanOrEqual(limit)
+    }
+  })
+})

@@ -1,0 +1,74 @@
+/** The programs in examples/ run as they stand, against the built package, on a tiny data set. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { modelStateOf, readCheckpoint } from '../../lib/checkpoint/index.ts'
+import { readScalars } from '../../lib/monitors/tfevents/index.ts'
+import { removeFolder } from '../helpers/make-dataset.ts'
+import { runProgram, type PythonRun } from '../helpers/python-env.ts'
+import { makeExperiment, type Experiment } from '../helpers/train-process.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const epochs = 2
+const iterations = 3
+/** Two trainings on a machine that does other things too. */
+const patience = 300_000
+const ran = new Set<string>()
+let experiment: Experiment
+
+beforeAll(async () => {
+  // The examples import the package by its name, so what is built has to be what the sources say.
+  await runProgram(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', path.join(root, 'tsconfig.build.json')])
+  experiment = makeExperiment('examples', { iterations, epochs })
+}, patience)
+afterAll(() => removeFolder(experiment.dir))
+
+function example(name: string, args: string[], check = true): Promise<PythonRun> {
+  ran.add(name)
+  return runProgram(process.execPath, [path.join(root, 'examples', name), ...args], { cwd: experiment.dir, check })
+}
+
+describe('examples', () => {
+  let csv: Record<string, number>[]
+
+  it('custom-monitor.mjs writes a row for each iteration', async () => {
+    const { stdout } = await example('custom-monitor.mjs', [experiment.config, ...experiment.overrides])
+    expect(stdout).toContain('Losses are in logs/losses.csv')
+    const [header, ...rows] = readFileSync(path.join(experiment.dir, 'logs/losses.csv'), 'utf8').trimEnd().split('\n')
+    const columns = header!.split(',')
+    expect(columns).toEqual(['epoch', 'iteration', 'lr', 'cls', 'ctr', 'reg', 'iou'])
+    csv = rows.map((row) => Object.fromEntries(row.split(',').map((cell, i) => [columns[i], Number(cell)])))
+    expect(csv.map(({ epoch, iteration }) => [epoch, iteration])).toEqual(
+      Array.from({ length: epochs * iterations }, (_, step) => [Math.floor(step / iterations), step % iterations]),
+    )
+    for (const row of csv) for (const value of Object.values(row)) expect(Number.isFinite(value)).toBe(true)
+    expect(existsSync(path.join(experiment.dir, 'out/small/epoch-1.pkl'))).toBe(true)
+  }, patience)
+
+  it('own-loop.mjs trains exactly as the trainer does', async () => {
+    const weights = path.join(experiment.dir, 'own/weights.safetensors')
+    const { stdout } = await example('own-loop.mjs', [experiment.config, weights, ...experiment.overrides])
+    expect(stdout).toContain(`${epochs * iterations} iterations`)
+    const curves = await readScalars(`${weights}.logs`)
+    expect([...curves.keys()]).toEqual(['total', 'cls', 'ctr', 'reg', 'reg/iou'])
+    for (const [tag, column] of [['cls', 'cls'], ['ctr', 'ctr'], ['reg', 'reg'], ['reg/iou', 'iou']] as const) {
+      expect(curves.get(tag)!.map(({ step, value }) => [step, value])).toEqual(csv.map((row, step) => [step, Math.fround(row[column]!)]))
+    }
+    const own = modelStateOf(await readCheckpoint(weights))
+    const trained = modelStateOf(await readCheckpoint(path.join(experiment.dir, 'out/small/epoch-1.pkl')))
+    expect([...own.keys()].sort()).toEqual([...trained.keys()].sort())
+    for (const [name, tensor] of own) expect(Buffer.compare(tensor.contiguousBytes(), trained.get(name)!.contiguousBytes()), name).toBe(0)
+  }, patience)
+
+  it('say how to call them', async () => {
+    for (const name of readdirSync(path.join(root, 'examples'))) {
+      const { code, stderr } = await example(name, [], false)
+      expect([code, stderr]).toEqual([2, expect.stringContaining(`usage: node examples/${name}`)])
+    }
+  })
+
+  it('are all run here', () => {
+    expect([...ran].sort()).toEqual(readdirSync(path.join(root, 'examples')).sort())
+  })
+})

@@ -1,0 +1,60 @@
+/** The configurations that come with the product: each loads without a warning, and those that follow the original plan what it plans. */
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import path from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { loadConfig, numIterations, requireTest, requireTrain, trainerParams } from '../../lib/config/index.ts'
+import type { Config } from '../../lib/config/index.ts'
+import { shared } from '../helpers/shared.ts'
+
+const folder = fileURLToPath(new URL('../../configs', import.meta.url))
+const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'))
+const read = (file: string) => loadConfig(file, [], { onWarning: () => {} })
+
+describe('configs/', () => {
+  it('has them all', () => {
+    expect(files).toEqual(expect.arrayContaining(['quickstart.yaml', 'siamfcpp_alexnet-got10k.yaml', 'siamfcpp_tinyconv-bag.yaml', 'siamfcpp_tinyconv-got10k.yaml']))
+  })
+
+  it.each(files)('%s is complete, consistent and without a warning', async (name) => {
+    const config = await read(path.join(folder, name))
+    expect(config.warnings).toEqual([])
+    const { optim, data, model, exp_name } = requireTrain(config)
+    const { max_epoch, exp_name: trainerName } = trainerParams(config)
+    expect(trainerName).toBe(exp_name)
+    expect(`${exp_name}.yaml`).toBe(name)
+    expect(data.num_epochs).toBe(max_epoch)
+    const planned = optim.optimizer.SGD.lr_policy.reduce((sum, phase) => sum + (phase.max_epoch as number), 0)
+    expect(planned).toBe(max_epoch)
+    const test = requireTest(config)
+    expect(test.model?.task_model.SiamTrack.pretrain_model_path).toBe(`snapshots/${exp_name}/final_model.pkl`)
+    expect(test.model?.task_head.DenseboxHead).toEqual(model.task_head.DenseboxHead)
+    expect(test.pipeline?.name).toBe('SiamFCppTracker')
+  })
+})
+
+/** What decides the numbers of a run. */
+function essence(config: Config): unknown {
+  const { model, data, optim } = requireTrain(config)
+  const { losses } = model
+  const { submodules, ...sampler } = data.sampler
+  return {
+    iterations: [numIterations(config), trainerParams(config).max_epoch],
+    model: [model.backbone, model.task_head, model.task_model],
+    losses: losses.names.map((name) => losses[name]),
+    data: [data.minibatch, sampler, data.transformer, data.target, submodules.filter, submodules.dataset.GOT10kDataset],
+    sgd: optim.optimizer,
+    schedule: optim.grad_modifier?.DynamicFreezer?.schedule ?? [],
+  }
+}
+
+describe.each([
+  ['siamfcpp_alexnet-got10k.yaml', 'siamfcpp_alexnet-trn.yaml'],
+  ['siamfcpp_tinyconv-got10k.yaml', 'siamfcpp_tinyconv-trn.yaml'],
+])('%s', (ours, theirs) => {
+  it(`trains what the original's ${theirs} trains`, async () => {
+    const own = await read(path.join(folder, ours))
+    const original = await read(shared('reference-configs', 'train', 'got10k', theirs))
+    expect(essence(own)).toEqual(essence(original))
+  })
+})
