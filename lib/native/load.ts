@@ -10,7 +10,11 @@ import { jpegLibraryPath } from './jpeg-library.ts'
 /** The contract version that this TypeScript was written against (NativeAddon.abi). */
 const expectedAbi = 1
 
-type Internals = NativeAddon & { setErrorFactory(factory: (code: string, message: string, file?: string) => SiamError): void }
+type Internals = NativeAddon & {
+  setErrorFactory(factory: (code: string, message: string, file?: string) => SiamError): void
+  /** Refuses new work, closes loaders, waits for the stage that runs, joins the engine thread. Twice is a no-op. */
+  shutDown(): void
+}
 
 let loaded: NativeAddon | undefined
 
@@ -49,6 +53,8 @@ export function loadAddon(): NativeAddon {
   })
   // Where it cannot be opened, decoding says so (ERR_SETUP); all else works without it.
   addon.initJpeg(jpegLibraryPath())
+  // process.exit() and uncaught errors run no cleanup hook on the main thread: libtorch's statics would go while the engine uses them.
+  process.once('exit', () => addon.shutDown())
   loaded = addon
   return addon
 }

@@ -36,13 +36,18 @@ AddonEnv::AddonEnv(Napi::Env env, Napi::Object exports) {
   completions_tsfn_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "siam-completions", 0, 1);
   completions_tsfn_.Unref(env);  // an idle addon never keeps the process alive
   napi_add_env_cleanup_hook(env, &AddonEnv::on_cleanup, this);
-  DefineAddon(exports, {InstanceMethod("setErrorFactory", &AddonEnv::set_error_factory)});
+  DefineAddon(exports, {InstanceMethod("setErrorFactory", &AddonEnv::set_error_factory), InstanceMethod("shutDown", &AddonEnv::js_shut_down)});
   register_all(env, exports, *this);
 }
 
 AddonEnv::~AddonEnv() { shut_down(); }
 
 void AddonEnv::on_cleanup(void* self) { static_cast<AddonEnv*>(self)->shut_down(); }
+
+Napi::Value AddonEnv::js_shut_down(const Napi::CallbackInfo& info) {
+  shut_down();
+  return info.Env().Undefined();
+}
 
 void AddonEnv::shut_down() {
   if (closed_) return;

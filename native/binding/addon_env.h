@@ -1,8 +1,11 @@
 // State of the addon in one Node environment (main thread or worker_thread): nothing static owns a tensor.
 //
 // Lifetime, in the order that matters:
-//  1. The cleanup hook (added after the thread-safe function, so it runs before that one's own hook) refuses new work, closes the loaders,
-//     stops and joins the engine thread. After it no thread of ours can call into Node.
+//  1. shut_down() refuses new work, closes the loaders, stops and joins the engine thread. After it no thread of ours can call into Node or
+//     libtorch. Two things call it, for neither sees every end of an environment:
+//     a. the 'exit' event (lib/native/load.ts calls shutDown()): the event loop ran dry, process.exit(), an uncaught error. The last two run
+//        none of the hooks in (b) on the main thread: exit() then destroyed libtorch's statics under the running engine (SIGSEGV).
+//     b. the cleanup hook: a worker_thread that was terminated. It is added after the thread-safe function, so it runs before that one's own.
 //  2. Promises still pending then are never settled: their environment is gone.
 //  3. Handles' finalizers may run after that; releasing a tensor without an engine thread frees it in place.
 #pragma once
@@ -79,6 +82,7 @@ class AddonEnv : public Napi::Addon<AddonEnv> {
  private:
   static void on_cleanup(void* self);
   void shut_down();
+  Napi::Value js_shut_down(const Napi::CallbackInfo& info);
   void drain(Napi::Env env);
   std::optional<Failure> take_deferred_failure();
   Napi::Value set_error_factory(const Napi::CallbackInfo& info);

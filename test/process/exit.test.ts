@@ -44,12 +44,30 @@ describe('the process ends by itself', () => {
     ['with a trainer that was closed', 'const trainer = await siam.buildTrainer(config, quiet); await trainer.train(); await trainer.close()', 0],
     ['with a trainer that nobody closed', 'globalThis.trainer = await siam.buildTrainer(config, quiet); await trainer.train()', 0],
     ['by an error in the middle of an epoch', 'const trainer = await siam.buildTrainer(config, { ...quiet, monitors: [new (class extends siam.Monitor { update() { throw new Error("mine") } })()] }); await trainer.train()', 1],
-    ['by process.exit() while the engine works', 'const model = await siam.buildModel(config); const trainer = await siam.buildTrainer(config, quiet); void trainer.train(); setTimeout(() => process.exit(7), 30)', 7],
     ['by process.exit() with work queued', 'const model = await siam.buildModel(config); for (let i = 0; i < 20; i++) void model.stateDict(); process.exit(0)', 0],
   ])('%s', async (name, source, expected) => {
     const { code, signal, stderr } = await run(name.replaceAll(/\W/g, '-'), source)
     expect([code, signal], stderr).toEqual([expected, null])
     if (expected === 1) expect(stderr).toContain('mine')
+  })
+
+  // Exits at many moments of a running iteration: one moment alone seldom meets the engine inside of libtorch.
+  it.each([
+    ['by process.exit() while the engine works', 'process.exit(7)', 7],
+    ['by an uncaught error while the engine works', 'throw new Error("mine")', 1],
+    ['by process.exit() of an exit listener that still uses the addon', 'process.on("exit", () => { model[Symbol.dispose](); void model.stateDict().catch(() => {}); process.exit(7) }); process.exit(3)', 7],
+  ])('%s', async (name, source, expected) => {
+    for (let delayMs = 0; delayMs <= 200; delayMs += 25) {
+      const { code, signal, stderr } = await run(
+        name.replaceAll(/\W/g, '-'),
+        `const model = await siam.buildModel(config)
+const trainer = await siam.buildTrainer(config, { ...quiet, threads: 2 })
+trainer.setHyperParams({ max_epoch: 1000 })
+void (async () => { while (true) await trainer.train() })()
+setTimeout(() => { ${source} }, ${delayMs})`,
+      )
+      expect([code, signal], `after ${delayMs} ms: ${stderr}`).toEqual([expected, null])
+    }
   })
 
   it('after train, after a failed train, and after a wrong call', async () => {
