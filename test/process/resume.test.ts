@@ -122,7 +122,7 @@ describe('a run that is killed with SIGKILL', () => {
       const start = outputFiles(experiment, name).some((file) => /^epoch-.*\.pkl$/.test(file)) ? ['--resume', 'latest'] : ['--overwrite']
       const run = startSiamtrain(trainArgs(experiment, name, '--snapshot-every', '1', ...start))
       // Half of the kills wait for the temporary file that this process writes a snapshot to; two come while it starts, the others at random times of the run.
-      const moment = kill % 2 === 0 ? await whileWriting(name, run) : kill === 3 || kill === 7 ? await someTime(random() * 600) : await sinceTheFirstLine(random() * 200, run)
+      const moment = kill % 2 === 0 ? await whileWriting(name, run) : kill === 3 || kill === 7 ? await someTime(random() * 600) : await afterSomeLines(1 + Math.floor(random() * 3), random() * 20, run)
       run.child.kill('SIGKILL')
       const { code } = await run.finished
       moments.push(code === null ? moment : 'finished before')
@@ -150,9 +150,11 @@ describe('a run that is killed with SIGKILL', () => {
     return `${milliseconds.toFixed(0)} ms after its start`
   }
 
-  async function sinceTheFirstLine(milliseconds: number, run: Running): Promise<string> {
-    await run.line(() => true)
+  /** By iterations and not by time alone: ten kills must not reach the run's end on a fast machine. */
+  async function afterSomeLines(lines: number, milliseconds: number, run: Running): Promise<string> {
+    const seen = new Set<Record<string, unknown>>()
+    await run.line((line) => seen.add(line).size >= lines)
     await sleep(milliseconds)
-    return `${milliseconds.toFixed(0)} ms after its first iteration`
+    return `${milliseconds.toFixed(0)} ms after ${lines} iterations`
   }
 })
