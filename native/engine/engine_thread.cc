@@ -1,12 +1,15 @@
 #include "engine_thread.h"
 
-#include "host_memory.h"
+#include "host_allocator.h"
 
 #include <pthread.h>
 
 namespace siam::engine {
 
-EngineThread::EngineThread() : thread_([this] { loop(); }) { pthread_setname_np(thread_.native_handle(), "siam-engine"); }
+EngineThread::EngineThread() : thread_([this] { loop(); }) {
+  pthread_setname_np(thread_.native_handle(), "siam-engine");
+  HostAllocator::install();
+}
 
 EngineThread::~EngineThread() { stop(); }
 
@@ -33,7 +36,6 @@ void EngineThread::stop() {
 }
 
 void EngineThread::loop() {
-  keep_big_blocks();
   for (;;) {
     std::function<void()> task;
     {
