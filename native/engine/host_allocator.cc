@@ -34,6 +34,7 @@ HostAllocator& HostAllocator::instance() {
 
 c10::DataPtr HostAllocator::allocate(size_t bytes) {
   void* block = bytes < kBigBytes ? c10::alloc_cpu(bytes) : take(round_up(bytes, kPage));
+  c10::profiledCPUMemoryReporter().New(block, bytes);  // as the allocator that this one replaces: who counts memory listens there
   return {block, block, &HostAllocator::release, c10::Device(c10::DeviceType::CPU)};
 }
 
@@ -44,6 +45,7 @@ void HostAllocator::copy_data(void* to, const void* from, size_t bytes) const { 
 void HostAllocator::release(void* block) {
   // Ours are page-aligned, which malloc's blocks seldom are: nearly all of those need no look-up.
   if (block == nullptr) return;
+  c10::profiledCPUMemoryReporter().Delete(block);
   if (reinterpret_cast<uintptr_t>(block) % kPage != 0 || !instance().give_back(block)) c10::free_cpu(block);
 }
 
