@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "../base/error.h"
+#include "../core/random.h"
 #include "../core/xcorr.h"
 #include "../data/turbojpeg_api.h"
 #include "convert.h"
@@ -99,7 +100,10 @@ Napi::Value xcorr(const Napi::CallbackInfo& info) {
 
 Napi::Value rng_state(const Napi::CallbackInfo& info) {
   return AddonEnv::of(info.Env()).run<RawTensor>(
-      info.Env(), "rngState", [] { return raw_from_tensor(at::detail::getDefaultCPUGenerator().get_state()); },
+      info.Env(), "rngState", [] {
+        const std::lock_guard<std::mutex> alone(core::default_generator_mutex());
+        return raw_from_tensor(at::detail::getDefaultCPUGenerator().get_state());
+      },
       [](Napi::Env env, RawTensor& raw) -> Napi::Value { return raw_to_js(env, raw).Get("data"); });
 }
 
@@ -109,6 +113,7 @@ Napi::Value set_rng_state(const Napi::CallbackInfo& info) {
   return AddonEnv::of(info.Env()).run_void(info.Env(), "setRngState", [bytes] {
     at::Tensor state = at::empty({static_cast<int64_t>(bytes.size())}, at::kByte);
     std::copy(bytes.begin(), bytes.end(), state.data_ptr<uint8_t>());
+    const std::lock_guard<std::mutex> alone(core::default_generator_mutex());
     at::Generator generator = at::detail::getDefaultCPUGenerator();
     generator.set_state(state);
   });

@@ -2,11 +2,13 @@
 
 #include "../base/error.h"
 #include "dispatch.h"
+#include "random.h"
 #include "xcorr.h"
 
 namespace siam::core {
 
 SiamTrackImpl::SiamTrackImpl(const SiamTrackOptions& options) : options_(options) {
+  const std::lock_guard<std::mutex> alone(default_generator_mutex());  // until the last weight is drawn
   at::manual_seed(options.seed);
   basemodel_ = make_backbone(options.backbone);
   if (basemodel_->width() != options.head_width || options.head.width != options.head_width) {

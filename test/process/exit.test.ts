@@ -100,6 +100,35 @@ if (isMainThread) {
     expect(JSON.parse(stdout)).toMatchObject({ equal: true })
   })
 
+  it('that build networks at once give one network for one seed', async () => {
+    const { code, signal, stdout, stderr } = await run(
+      'builders',
+      `import { createHash } from 'node:crypto'
+import { Worker, isMainThread, parentPort } from 'node:worker_threads'
+const networks = new Set()
+const build = async () => {
+  for (let i = 0; i < 20; i++) {
+    using model = await siam.buildModel(config)
+    const hash = createHash('sha256')
+    for (const { data } of await model.stateDict()) hash.update(data)
+    networks.add(hash.digest('hex'))
+  }
+}
+if (isMainThread) {
+  const workers = [0, 1].map(() => new Worker(new URL(import.meta.url)))
+  const others = workers.map((worker) => new Promise((resolve, reject) => { worker.once('message', resolve); worker.once('error', reject) }))
+  await build()
+  for (const other of await Promise.all(others)) for (const network of other) networks.add(network)
+  console.log(networks.size)
+} else {
+  await build()
+  parentPort.postMessage([...networks])
+}`,
+    )
+    expect([code, signal], stderr).toEqual([0, null])
+    expect(stdout).toBe('1\n')
+  })
+
   it('that are terminated in the middle of an iteration take nothing with them', async () => {
     const { code, signal, stdout, stderr } = await run(
       'terminated',
