@@ -64,8 +64,8 @@ struct Loop {
     at::set_num_threads(std::stoi(argv[5]));
     batch = read_batch(argv[1]);
     core::SiamTrackOptions options;
-    options.backbone = argv[2];
-    options.head_width = options.head.width = options.backbone == "AlexNet" ? 256 : 64;
+    options.backbone.name = argv[2];
+    options.head_width = options.head.width = options.backbone.name == "AlexNet" ? 256 : 64;
     options.mode.dtype = std::string(argv[3]) == "bf16" ? at::kBFloat16 : at::kFloat;
     options.mode.format = std::string(argv[4]) == "channels_last" ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
     options.seed = std::stoull(argv[7]);

@@ -32,7 +32,13 @@ export interface NativeTensor {
 }
 
 export interface BackboneSpec {
-  name: 'AlexNet' | 'TinyConv'
+  name: 'AlexNet' | 'TinyConv' | 'Inception3' | 'ShuffleNetV2_x0_5' | 'ShuffleNetV2_x1_0' | 'TorchScript'
+  /** Inception3, ShuffleNetV2: cells cut off at each side of the features; default 4. */
+  cropPad?: number
+  /** Inception3: without the layers behind the features; default true. */
+  pruned?: boolean
+  /** TorchScript: the file. */
+  path?: string
 }
 
 export interface HeadSpec {

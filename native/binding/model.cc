@@ -19,7 +19,11 @@ using HolderPtr = std::shared_ptr<ModelHolder>;
 
 core::SiamTrackOptions options_from_js(const Napi::Object& spec) {
   core::SiamTrackOptions options;
-  options.backbone = text(spec.Get("backbone").As<Napi::Object>(), "name");
+  const auto backbone = spec.Get("backbone").As<Napi::Object>();
+  options.backbone.name = text(backbone, "name");
+  if (backbone.Has("cropPad")) options.backbone.crop_pad = number<int64_t>(backbone, "cropPad");
+  if (backbone.Has("pruned")) options.backbone.pruned = boolean(backbone, "pruned");
+  if (backbone.Has("path")) options.backbone.path = text(backbone, "path");
   const auto head = spec.Get("head").As<Napi::Object>();
   options.head.total_stride = number<int64_t>(head, "totalStride");
   options.head.score_size = number<int64_t>(head, "scoreSize");

@@ -49,7 +49,8 @@ at::Tensor TinyConvImpl::forward(const at::Tensor& x) {
   return conv3b->forward(conv3a->forward(y));
 }
 
-std::shared_ptr<Backbone> make_backbone(const std::string& name) {
+std::shared_ptr<Backbone> make_backbone(const BackboneOptions& options) {
+  const std::string& name = options.name;
   if (name == "AlexNet") return std::make_shared<AlexNetImpl>();
   if (name == "TinyConv") return std::make_shared<TinyConvImpl>();
   throw SiamException("ERR_CONFIG", "Expected a built-in backbone (AlexNet, TinyConv) but received '" + name + "'");

@@ -8,6 +8,14 @@
 
 namespace siam::core {
 
+/// Which backbone, and the hyper-parameters of those that have any (the original's keys).
+struct BackboneOptions {
+  std::string name = "AlexNet";
+  int64_t crop_pad = 4;   // Inception3, ShuffleNetV2: cells cut off at each side of the features
+  bool pruned = true;     // Inception3: without the layers behind the features
+  std::string path;       // TorchScript: the file
+};
+
 /// What the task model asks of a backbone.
 class Backbone : public torch::nn::Module {
  public:
@@ -39,6 +47,6 @@ class TinyConvImpl : public Backbone {
 };
 
 /// @throws ERR_CONFIG for a name that is not built in
-std::shared_ptr<Backbone> make_backbone(const std::string& name);
+std::shared_ptr<Backbone> make_backbone(const BackboneOptions& options);
 
 }  // namespace siam::core

@@ -12,7 +12,7 @@ SiamTrackImpl::SiamTrackImpl(const SiamTrackOptions& options) : options_(options
   at::manual_seed(options.seed);
   basemodel_ = make_backbone(options.backbone);
   if (basemodel_->width() != options.head_width || options.head.width != options.head_width) {
-    throw SiamException("ERR_CONFIG", "SiamTrack: expected head_width " + std::to_string(basemodel_->width()) + " (the width of " + options.backbone +
+    throw SiamException("ERR_CONFIG", "SiamTrack: expected head_width " + std::to_string(basemodel_->width()) + " (the width of " + options.backbone.name +
                                           ") in task_head and task_model but received " + std::to_string(options.head.width) + " and " +
                                           std::to_string(options.head_width));
   }

@@ -10,7 +10,7 @@
 namespace siam::core {
 
 struct SiamTrackOptions {
-  std::string backbone = "AlexNet";
+  BackboneOptions backbone;
   DenseboxHeadOptions head;
   int64_t head_width = 256;
   double conv_weight_std = 0.01;
