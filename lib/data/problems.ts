@@ -13,6 +13,10 @@ export type ProblemKind =
   | 'unparsable_line'
   | 'not_finite'
   | 'empty_box'
+  | 'outside_box'
+  | 'missing_frame'
+  | 'undecodable_frame'
+  | 'other_size'
 
 /** One thing that is wrong; `sequence` problems drop the whole sequence, `frame` problems one frame of it. */
 export interface DataProblem {
@@ -39,9 +43,15 @@ export class ProblemLog {
   /** Frames whose target is labelled absent and which have no box: left out, but not wrong. */
   absentFrames = 0
 
-  /** @param strict true: the first problem throws ERR_DATA instead of being counted */
-  constructor(strict = false) {
+  readonly #limit: number
+
+  /**
+   * @param strict true: the first problem throws ERR_DATA instead of being counted
+   * @param limit  how many problems are kept with their text
+   */
+  constructor(strict = false, limit = keptProblems) {
     this.strict = strict
+    this.#limit = limit
   }
 
   /** Counts a problem. @throws ERR_DATA at once when strict */
@@ -50,7 +60,7 @@ export class ProblemLog {
     this.counts[problem.kind] = (this.counts[problem.kind] ?? 0) + 1
     if (problem.scope === 'sequence') this.skippedSequences += 1
     else this.excludedFrames += 1
-    if (this.kept.length < keptProblems) this.kept.push(problem)
+    if (this.kept.length < this.#limit) this.kept.push(problem)
   }
 
   get total(): number {

@@ -319,6 +319,11 @@ export interface NativeAddon {
   /** Size as shown (EXIF orientation applied). */
   jpegInfo(bytes: Uint8Array): { width: number; height: number }
   /**
+   * Reads a file and decodes all of it, without handing the pixels over. Size as shown, and of the file in bytes.
+   * Throws ERR_IO when it cannot be read, ERR_DATA when it is no JPEG, truncated or corrupt.
+   */
+  verifyJpeg(file: string): { width: number; height: number; bytes: number }
+  /**
    * Crop a square of sizePx around (cx, cy) and warp it to outSize²: BGR HWC in, BGR out, HWC unless told.
    * @param padding  what lies outside of the frame; null: the frame's mean, truncated
    */

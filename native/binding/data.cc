@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "../base/error.h"
+#include "../data/file.h"
 #include "../data/jpeg.h"
 #include "../data/sample_maker.h"
 #include "../data/target.h"
@@ -131,6 +132,23 @@ Napi::Value jpeg_info(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value verify_jpeg(const Napi::CallbackInfo& info) {
+  return guarded(info, "verifyJpeg", [&]() -> Napi::Value {
+    const std::string file = info[0].As<Napi::String>().Utf8Value();
+    // Kept by the thread: a worker that verifies a data set asks for thousands of frames of one size.
+    thread_local std::vector<uint8_t> bytes, pixels;
+    const size_t size = data::ReadFile(file, bytes);
+    data::JpegDecoder decoder;
+    const data::JpegInfo header = decoder.Header(bytes.data(), size, file);
+    decoder.Decode(header, bytes.data(), size, file, pixels);
+    auto object = Napi::Object::New(info.Env());
+    object.Set("width", Napi::Number::New(info.Env(), header.width));
+    object.Set("height", Napi::Number::New(info.Env(), header.height));
+    object.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(size)));
+    return object;
+  });
+}
+
 Napi::Value crop_subwindow(const Napi::CallbackInfo& info) {
   return guarded(info, "cropSubwindow", [&]() -> Napi::Value {
     const auto at = [&](size_t i) { return info[i].As<Napi::Number>(); };
@@ -253,6 +271,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("decodeJpeg", decode_jpeg);
   add("encodeJpeg", encode_jpeg);
   add("jpegInfo", jpeg_info);
+  add("verifyJpeg", verify_jpeg);
   add("cropSubwindow", crop_subwindow);
   add("cropGeometry", crop_geometry);
   add("trackingCrop", tracking_crop);
