@@ -98,5 +98,7 @@ async function dispatch(args: string[]): Promise<void> {
 /** Help and --version are answers; anything else that commander stops for is a wrong call. */
 function usageExit(error: CommanderError): number {
   if (error.exitCode === 0) return exitCodes.done
-  return reportError(new SiamError('ERR_ARGUMENT', error.message.replace(/^error: /, ''), { hint: 'add --help for the usage' }), false)
+  // A group of commands was called without one of them: commander would print its help as an error.
+  const message = error.code === 'commander.help' ? 'no subcommand was given' : error.message.replace(/^error: /, '')
+  return reportError(new SiamError('ERR_ARGUMENT', message, { hint: 'add --help for the usage' }), false)
 }

@@ -16,8 +16,19 @@ export class DecoderPool implements AsyncDisposable {
   readonly #running = new Map<Worker, Waiting>()
   #failure: Error | undefined
 
-  /** @param threads  number of threads, at least 1 */
-  constructor(threads: number) {
+  readonly #onAbort: () => void
+  readonly #signal: AbortSignal | undefined
+
+  /**
+   * @param threads  number of threads, at least 1
+   * @param signal   when it aborts, jobs that no thread has begun are rejected with its reason
+   */
+  constructor(threads: number, signal?: AbortSignal) {
+    this.#signal = signal
+    this.#onAbort = () => {
+      for (const waiting of this.#queue.splice(0)) waiting.reject(signal?.reason as Error)
+    }
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
     // The file's own suffix: .ts where the sources run as they are, .js in dist.
     const file = new URL(`./verify-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
     for (let i = 0; i < threads; i += 1) {
@@ -33,6 +44,7 @@ export class DecoderPool implements AsyncDisposable {
   /** Reads and decodes files. @returns one fact a file, in their order @throws when a thread died, or the pool is closed */
   decode(files: readonly string[]): Promise<FrameFact[]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#signal?.aborted === true) return Promise.reject(this.#signal.reason as Error)
     return new Promise((resolve, reject) => {
       this.#queue.push({ job: { files }, resolve, reject })
       this.#give()
@@ -63,6 +75,7 @@ export class DecoderPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#onAbort)
     for (const worker of this.#workers) worker.removeAllListeners('exit')
     this.#fail(new SiamError('ERR_ABORTED', 'the decoding threads were stopped'))
     await Promise.all(this.#workers.map((worker) => worker.terminate()))

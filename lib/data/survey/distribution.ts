@@ -3,6 +3,7 @@
 const binsPerOctave = 64
 const lowestOctave = -24
 const octaves = 56
+const mostBars = 48
 
 export interface DistributionSummary {
   count: number
@@ -15,7 +16,7 @@ export interface DistributionSummary {
   p95: number
   max: number
   mean: number
-  /** Counts between `from` (included) and `to`; each bin is 2^¼ times as wide as the one before. Bins without a count are left out. */
+  /** Counts between `from` (included) and `to`; bins of equal width on a logarithmic scale, at most 48. Bins without a count are left out. */
   histogram: { from: number; to: number; count: number }[]
 }
 
@@ -56,7 +57,8 @@ export class Distribution {
   }
 
   #coarse(): DistributionSummary['histogram'] {
-    const perBin = binsPerOctave / 4
+    const octavesUsed = Math.log2(this.#max / this.#min)
+    const perBin = [2, 4, 8, 16, 32].find((width) => (octavesUsed * binsPerOctave) / width <= mostBars - 1) ?? binsPerOctave
     const histogram: DistributionSummary['histogram'] = []
     for (let bin = 0; bin < this.#bins.length; bin += perBin) {
       const count = this.#bins.subarray(bin, bin + perBin).reduce((sum, n) => sum + n, 0)

@@ -1,4 +1,5 @@
 /** The statistics of data sets as one picture: four distributions, a line a data set. */
+import type { DistributionSummary } from './distribution.ts'
 import { datasetTitle } from './stats-text.ts'
 import type { DatasetStats, DistributionName } from './stats.ts'
 
@@ -47,13 +48,18 @@ export function statsChart(datasets: readonly DatasetStats[]): string {
 function panelOf(panel: Panel, datasets: readonly DatasetStats[], x0: number, y0: number): string[] {
   const summaries = datasets.map((stats) => stats.distributions[panel.name])
   const bins = summaries.flatMap((summary) => summary?.histogram ?? [])
+  // Shares can be compared where the bins are equal: the widest ones that a data set has.
+  const octaves = Math.max(...bins.map(({ from, to }) => Math.log2(to / from)))
   const out = [text(x0 + left, y0 + 24, panel.title, 'font-size="15" font-weight="bold" fill="#1f2933"')]
   const [plotX, plotY] = [x0 + left, y0 + 40]
   const bottom = plotY + plot.height
   if (bins.length === 0) return [...out, text(plotX, plotY + 30, 'not known: no frame could be read', 'fill="#7b8794"')]
-  const [low, high] = [Math.min(...bins.map(({ from }) => from)) * panel.scale, Math.max(...bins.map(({ to }) => to)) * panel.scale]
+  const shares = summaries.map((summary) => (summary === null ? [] : rebin(summary, octaves, panel.scale)))
+  const ends = shares.flat()
+  // A single value is shown with some room around it.
+  const room = Math.max(1, 1.5 / (Math.max(...ends.map(({ to }) => to)) / Math.min(...ends.map(({ from }) => from))))
+  const [low, high] = [Math.min(...ends.map(({ from }) => from)) / room, Math.max(...ends.map(({ to }) => to)) * room]
   const x = (value: number): number => plotX + (Math.log(value / low) / Math.log(high / low)) * plot.width
-  const shares = summaries.map((summary) => (summary?.histogram ?? []).map(({ from, to, count: n }) => ({ from: from * panel.scale, to: to * panel.scale, share: (100 * n) / (summary?.count ?? 1) })))
   const peak = Math.max(...shares.flat().map(({ share }) => share))
   const step = niceStep(peak / 4)
   const ceiling = Math.ceil((peak / step) * (1 - 1e-9)) * step
@@ -71,6 +77,16 @@ function panelOf(panel: Panel, datasets: readonly DatasetStats[], x0: number, y0
     out.push(`<path d="${steps(share, x, y, bottom)}" fill="${colour(i)}" fill-opacity="${datasets.length === 1 ? 0.25 : 0.08}" stroke="${colour(i)}" stroke-width="2" stroke-linejoin="round"><title>share ${panel.what}</title></path>`)
   }
   return out
+}
+
+/** A histogram as percentages in bins of so many octaves; the bins of every distribution begin at whole multiples of their width. */
+function rebin(summary: DistributionSummary, octaves: number, scale: number): { from: number; to: number; share: number }[] {
+  const shares = new Map<number, number>()
+  for (const { from, count: n } of summary.histogram) {
+    const bin = Math.floor(Math.log2(from) / octaves + 1e-6)
+    shares.set(bin, (shares.get(bin) ?? 0) + (100 * n) / summary.count)
+  }
+  return [...shares].sort(([a], [b]) => a - b).map(([bin, share]) => ({ from: 2 ** (bin * octaves) * scale, to: 2 ** ((bin + 1) * octaves) * scale, share }))
 }
 
 /** The outline of a histogram; between bins that do not touch it falls to the ground. */

@@ -70,7 +70,7 @@ export async function verifyDatasets(datasets: readonly DetectedDataset[], optio
   const report: VerifyReport = { ok: false, datasets: [], counts: {}, problems: [], problemsLeftOut: 0, resumedSequences: 0, seconds: 0, framesPerSecond: 0 }
   let decoded = 0
   try {
-    await using pool = new DecoderPool(threads)
+    await using pool = new DecoderPool(threads, options.signal)
     for (const { name, params, configPath } of datasets) {
       const summary: VerifiedDataset = { name, params: { ...params }, sequences: 0, frames: 0, bytes: 0 }
       report.datasets.push(summary)
@@ -89,7 +89,6 @@ export async function verifyDatasets(datasets: readonly DetectedDataset[], optio
           return finish(known)
         }
         const entry = await verifySequence(record, { name, key: datasetKey(name, params), stamp, pool, cwd: options.cwd ?? process.cwd() })
-        options.signal?.throwIfAborted()
         decoded += entry.frames
         journal.add(entry)
         finish(entry)
