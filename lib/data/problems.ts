@@ -11,6 +11,7 @@ export type ProblemKind =
   | 'missing_frame'
   | 'missing_box'
   | 'bad_labels'
+  | 'bad_annotation'
   | 'short_groundtruth'
   | 'long_groundtruth'
   | 'unparsable_line'

@@ -3,7 +3,9 @@
  */
 import { SiamError, invalidArgument } from '../errors.ts'
 import { Registry, nearestName } from '../registry.ts'
+import { openCocoVideo } from './coco-video.ts'
 import { openGot10k, openGot10kFixed } from './got10k.ts'
+import { openImageFolder } from './image-folder.ts'
 import { openLasot } from './lasot.ts'
 import type { DatasetContext, DatasetParams, DatasetSource, SequenceIterable } from './source.ts'
 import { openTrackingNet } from './trackingnet.ts'
@@ -16,6 +18,8 @@ datasets.register('GOT10kDataset', openGot10k)
 datasets.register('GOT10kDatasetFixed', openGot10kFixed)
 datasets.register('LaSOTDataset', openLasot)
 datasets.register('TrackingNetDataset', openTrackingNet)
+datasets.register('ImageFolderDataset', openImageFolder)
+datasets.register('CocoVideoDataset', openCocoVideo)
 
 /**
  * Makes a data set known under a name, for `train.track.data.sampler.submodules.dataset.names`.
