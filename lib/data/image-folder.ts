@@ -5,16 +5,16 @@ import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { SiamError } from '../errors.ts'
 import { booleanParam, pathParam } from './dataset-params.ts'
-import { describeRoot, isDirectory, isFile, readNameList, requireRoot } from './files.ts'
+import { describeRoot, isFile, readNameList, requireRoot } from './files.ts'
 import { frameNamesOf } from './frames.ts'
 import { annotatedFolders } from './got10k.ts'
 import type { LabelFile } from './labels.ts'
-import { readSequenceFolder, readSequences } from './sequence-folder.ts'
+import { readSequenceFolders } from './sequence-folder.ts'
 import type { DatasetContext, DatasetParams, SequenceRecord } from './source.ts'
 
 const layout = 'a folder of .jpg frames with a groundtruth.txt, or a folder of such folders'
-/** Where OTB, LaSOT and VOT keep the frames, when they do not lie beside groundtruth.txt. */
-const frameFolders = ['img', 'color']
+/** Where the frames may lie: beside groundtruth.txt, or where OTB, LaSOT and VOT keep them. */
+const frameFolders = ['', 'img', 'color']
 const labels: readonly LabelFile[] = [{ name: 'absence.label', unseen: (label) => label !== 0 }]
 
 /**
@@ -33,6 +33,7 @@ export async function openImageFolder(params: DatasetParams, context: DatasetCon
   const checkIntegrity = booleanParam(params, 'check_integrity', true, context)
   const excludeUnseen = booleanParam(params, 'exclude_absent', false, context)
   const rootDir = await requireRoot(root, layout, context)
+  for (const file of ['', 'groundtruth.txt', 'list.txt']) context.dependsOn?.(path.join(rootDir, file))
   const dirs = (await isFile(path.join(rootDir, 'groundtruth.txt'))) ? [rootDir] : await sequenceFolders(rootDir)
   if (dirs.length === 0) {
     const loose = frameNamesOf(await readdir(rootDir)).length
@@ -41,21 +42,12 @@ export async function openImageFolder(params: DatasetParams, context: DatasetCon
       hint: loose > 0 ? `it holds ${loose} frames: put a groundtruth.txt with a line x,y,w,h for each beside them` : `expected ${layout}`,
     })
   }
-  return readSequences(dirs, async (dir) => readSequenceFolder(await sequenceOf(dir, excludeUnseen)), context, checkIntegrity)
+  const folders = dirs.map((dir) => ({ name: path.basename(dir), dir, frameFolders, groundTruth: { polygons: true }, nanIsAbsent: true, labels, excludeUnseen }))
+  return readSequenceFolders(folders, context, checkIntegrity)
 }
 
 async function sequenceFolders(rootDir: string): Promise<string[]> {
   const listFile = path.join(rootDir, 'list.txt')
   const names = (await isFile(listFile)) ? await readNameList(listFile) : await annotatedFolders(rootDir)
   return names.map((name) => path.join(rootDir, name))
-}
-
-async function sequenceOf(dir: string, excludeUnseen: boolean) {
-  const sequence = { name: path.basename(dir), dir, groundTruth: { polygons: true }, nanIsAbsent: true, labels, excludeUnseen }
-  const entries = await readdir(dir).catch((): string[] => [])
-  if (frameNamesOf(entries).length > 0) return sequence
-  for (const folder of frameFolders) {
-    if (entries.includes(folder) && (await isDirectory(path.join(dir, folder)))) return { ...sequence, frameDir: path.join(dir, folder) }
-  }
-  return sequence
 }

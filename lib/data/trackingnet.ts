@@ -40,12 +40,13 @@ export async function openTrackingNet(params: DatasetParams, context: DatasetCon
   const checkIntegrity = booleanParam(params, 'check_integrity', true, context)
   const wanted = chunksOf(subset, context)
   const rootDir = await requireRoot(root, layout, context)
+  for (const chunk of wanted) for (const folder of ['', 'anno', 'frames']) context.dependsOn?.(path.join(rootDir, chunk, folder))
   const found = (await Promise.all(wanted.map(async (chunk) => ((await hasFolders(path.join(rootDir, chunk))) ? chunk : '')))).filter((chunk) => chunk !== '')
   if (found.length === 0 || (checkIntegrity && found.length < wanted.length)) throw missingChunks(rootDir, root, wanted, found, context)
   const sequences: TrackingNetSequence[] = []
   for (const chunk of found) sequences.push(...(await sequencesOf(path.join(rootDir, chunk), checkIntegrity, context)))
   if (sequences.length === 0) throw new SiamError('ERR_DATA', `the data set is empty: no annotation in ${found.join(', ')} has a folder of frames`, { file: rootDir, hint: `expected ${layout}` })
-  return readSequences(sequences, (sequence) => readSequence(sequence, checkIntegrity, context), context, checkIntegrity)
+  return readSequences(sequences, (sequence) => readSequence(sequence, checkIntegrity, context), context, checkIntegrity, ({ annotationFile, frameDir }) => [annotationFile, frameDir])
 }
 
 function chunksOf(subset: string, context: DatasetContext): string[] {
