@@ -3,14 +3,19 @@
  */
 import { SiamError, invalidArgument } from '../errors.ts'
 import { Registry, nearestName } from '../registry.ts'
-import { openGot10k } from './got10k.ts'
+import { openGot10k, openGot10kFixed } from './got10k.ts'
+import { openLasot } from './lasot.ts'
 import type { DatasetContext, DatasetParams, DatasetSource, SequenceIterable } from './source.ts'
+import { openTrackingNet } from './trackingnet.ts'
 
 export type DatasetFactory = (params: DatasetParams, context: DatasetContext) => DatasetSource | Promise<DatasetSource>
 export type DatasetClass = new (params: DatasetParams, context: DatasetContext) => DatasetSource
 
 const datasets = new Registry<DatasetFactory | DatasetClass>('data set')
 datasets.register('GOT10kDataset', openGot10k)
+datasets.register('GOT10kDatasetFixed', openGot10kFixed)
+datasets.register('LaSOTDataset', openLasot)
+datasets.register('TrackingNetDataset', openTrackingNet)
 
 /**
  * Makes a data set known under a name, for `train.track.data.sampler.submodules.dataset.names`.
