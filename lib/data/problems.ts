@@ -9,6 +9,8 @@ export type ProblemKind =
   | 'unreadable'
   | 'no_frames'
   | 'missing_frame'
+  | 'bad_annotation'
+  | 'box_outside'
   | 'missing_box'
   | 'bad_labels'
   | 'short_groundtruth'
