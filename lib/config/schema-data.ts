@@ -37,8 +37,16 @@ const dataset = section({
     subsets: listOf(text(), 'a list of subsets').default(['val2017']),
     ratio: nonNegative().default(1),
     with_mask: boolean().default(false),
+    // Ours: the original trains on crowds too.
+    skip_crowd: boolean().default(false),
   }).optional(),
-  DETDataset: section({ dataset_root: text().default('datasets/ILSVRC2015'), subset: text().default('train'), ratio: nonNegative().default(1) }).optional(),
+  DETDataset: section({
+    dataset_root: text().default('datasets/ILSVRC2015'),
+    subset: text().default('train'),
+    ratio: nonNegative().default(1),
+    // Ours: the original draws pictures without an object, then draws again.
+    skip_empty: boolean().default(false),
+  }).optional(),
 })
 
 const filter = section({

@@ -284,7 +284,7 @@ class Cutter {
   }
 
   #parse(start: number, end: number): unknown {
-    const text = this.#ascii ? this.#buffer.latin1Slice(start, end) : this.#buffer.utf8Slice(start, end)
+    const text = this.#ascii ? this.#buffer.toString('latin1', start, end) : this.#buffer.toString('utf8', start, end)
     try {
       return JSON.parse(text)
     } catch (error) {
@@ -302,7 +302,7 @@ class Cutter {
   }
 
   #unexpected(what: string): SiamError {
-    const found = this.#buffer.utf8Slice(this.#pos, Math.min(this.#end, this.#pos + 20))
+    const found = this.#buffer.toString('utf8', this.#pos, Math.min(this.#end, this.#pos + 20))
     return this.#error(`expected ${what} but found ${JSON.stringify(found)}`, this.#here())
   }
 
