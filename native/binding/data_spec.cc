@@ -40,7 +40,8 @@ std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& in
   std::vector<data::Xyxy> corners(boxes.ElementLength() / 4);
   if (!corners.empty()) std::memcpy(corners.data(), boxes.Data(), boxes.ByteLength());
   return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"), std::move(sequences),
-                                              std::vector<uint32_t>(start.Data(), start.Data() + start.ElementLength()), std::move(corners));
+                                              std::vector<uint32_t>(start.Data(), start.Data() + start.ElementLength()), std::move(corners),
+                                              data::Stills{index.Get("still").ToBoolean().Value(), number_or<uint32_t>(index, "emptyStills", 0)});
 }
 
 }  // namespace

@@ -40,9 +40,9 @@ std::string FrameNamePattern::Name(int64_t number) const {
 }
 
 DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, std::vector<Sequence> sequences, std::vector<uint32_t> start,
-                           std::vector<Xyxy> boxes)
+                           std::vector<Xyxy> boxes, Stills stills)
     : name_(std::move(name)), ratio_(ratio), max_diff_(max_diff), sequences_(std::move(sequences)), start_(std::move(start)),
-      boxes_(std::move(boxes)) {
+      boxes_(std::move(boxes)), stills_(stills) {
   const auto expect = [&](bool holds, const std::string& what) {
     if (!holds) throw SiamException("ERR_DATA", "data set " + name_ + ": expected " + what);
   };
@@ -55,7 +55,7 @@ DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, std
     const Sequence& sequence = sequences_[s];
     expect(start_[s + 1] > start_[s], "at least one frame in " + sequence.dir);
     if (sequence.pattern.empty()) {
-      expect(sequence.names.size() == start_[s + 1] - start_[s], "a file name for each frame of " + sequence.dir);
+      expect(sequence.names.size() == (stills_.still ? 1 : start_[s + 1] - start_[s]), "a file name for each frame of " + sequence.dir);
       pattern_of_.push_back(-1);
       continue;
     }
@@ -69,12 +69,12 @@ DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, std
 std::string DatasetIndex::Path(uint32_t sequence, uint32_t frame) const {
   const Sequence& s = sequences_[sequence];
   const int32_t pattern = pattern_of_[sequence];
-  const std::string name = pattern < 0 ? s.names[frame] : patterns_[pattern].Name(int64_t{s.first_number} + frame);
+  const std::string name = pattern < 0 ? s.names[Picture(frame)] : patterns_[pattern].Name(int64_t{s.first_number} + Picture(frame));
   return s.dir.empty() ? name : s.dir + '/' + name;
 }
 
 bool DatasetIndex::KnownMean(uint32_t sequence, uint32_t frame, Bgr& mean) const {
-  const uint32_t packed = means_[start_[sequence] + frame].load(std::memory_order_relaxed);
+  const uint32_t packed = means_[start_[sequence] + Picture(frame)].load(std::memory_order_relaxed);
   if (packed == 0) return false;
   mean = {static_cast<uint8_t>(packed), static_cast<uint8_t>(packed >> 8), static_cast<uint8_t>(packed >> 16)};
   return true;
@@ -82,7 +82,7 @@ bool DatasetIndex::KnownMean(uint32_t sequence, uint32_t frame, Bgr& mean) const
 
 void DatasetIndex::RememberMean(uint32_t sequence, uint32_t frame, Bgr mean) const {
   const uint32_t packed = 0xFF000000u | uint32_t{mean.r} << 16 | uint32_t{mean.g} << 8 | mean.b;
-  means_[start_[sequence] + frame].store(packed, std::memory_order_relaxed);
+  means_[start_[sequence] + Picture(frame)].store(packed, std::memory_order_relaxed);
 }
 
 }  // namespace siam::data

@@ -30,16 +30,24 @@ struct Sequence {
   std::vector<std::string> names;
 };
 
+/// What a data set of still pictures has besides: each of its sequences is one picture, and the "frames" are the objects on it.
+struct Stills {
+  bool still = false;
+  uint32_t empty = 0;               ///< pictures without an object: drawn as the others are, and then refused, as in the original
+};
+
 class DatasetIndex {
  public:
   /// @param start  [sequences + 1] prefix sums of the number of frames     @param boxes  [frames] corners in pixels
   /// @throws ERR_DATA when the parts do not fit together or hold no frame
   DatasetIndex(std::string name, double ratio, int64_t max_diff, std::vector<Sequence> sequences, std::vector<uint32_t> start,
-               std::vector<Xyxy> boxes);
+               std::vector<Xyxy> boxes, Stills stills = {});
 
   const std::string& name() const { return name_; }
   double ratio() const { return ratio_; }
   int64_t max_diff() const { return max_diff_; }
+  bool still() const { return stills_.still; }
+  uint32_t empty_stills() const { return stills_.empty; }
   uint32_t sequences() const { return static_cast<uint32_t>(sequences_.size()); }
   uint32_t frames(uint32_t sequence) const { return start_[sequence + 1] - start_[sequence]; }
   const Xyxy& box(uint32_t sequence, uint32_t frame) const { return boxes_[start_[sequence] + frame]; }
@@ -51,6 +59,9 @@ class DatasetIndex {
   void RememberMean(uint32_t sequence, uint32_t frame, Bgr mean) const;
 
  private:
+  /// Which picture of the sequence a frame is: all objects of a still are on its only one.
+  uint32_t Picture(uint32_t frame) const { return stills_.still ? 0 : frame; }
+
   std::string name_;
   double ratio_;
   int64_t max_diff_;
@@ -59,6 +70,7 @@ class DatasetIndex {
   std::vector<int32_t> pattern_of_;
   std::vector<uint32_t> start_;
   std::vector<Xyxy> boxes_;
+  Stills stills_;
   std::unique_ptr<std::atomic<uint32_t>[]> means_;  ///< 0: not seen; else 0xFFrrggbb
 };
 
