@@ -22,7 +22,8 @@ Examples:
   siamtrain schedule my.yaml train.track.trainer.RegularTrainer.max_epoch=10 --svg schedule.svg
   siamtrain schedule my.yaml --csv - --every 100
 
-JSON: {"max_epoch","num_iterations","lr":[[epoch,iteration,lr],…],"groups":[{"name","ratio","parameters"}],"frozen":{"0":[names],…}};
+JSON: {"max_epoch","num_iterations","lr":[[epoch,iteration,lr],…],"groups":[{"name","ratio","parameters"}],"frozen":{"0":[names],…},
+"momentum","weight_decay","clip_grad_norm","clip_grad_value","accumulate_batches","minibatch","ema":{"decay","warmup","final_model"}|null};
 lr is the base rate, a group trains at lr × ratio. Past the end of lr_policy the last rate is held.`
 
 function positiveInteger(text: string): number {
@@ -34,7 +35,7 @@ function positiveInteger(text: string): number {
 export function registerScheduleCommand(program: Command): void {
   program
     .command('schedule')
-    .description('show learning rate, parameter groups and frozen parameters at every epoch and iteration')
+    .description('show learning rate, parameter groups, frozen parameters, clipping, accumulation and averaging at every epoch and iteration')
     .argument('<config>', 'YAML file of the experiment')
     .argument('[overrides...]', 'dotted.key=value, applied to the configuration in order')
     .option('--csv <file>', "write one row for each iteration; '-' is standard output")
@@ -82,13 +83,14 @@ async function put(file: string, text: string): Promise<void> {
   process.stderr.write(`Wrote ${file}\n`)
 }
 
-/** epoch, iteration, base rate, each group's rate, how many parameters are frozen. */
+/** epoch, iteration, base rate, each group's rate, how many parameters are frozen, and the decay of the average where there is one. */
 export function csvText(plan: Schedule, every: number): string {
   const names = plan.groups.map((group) => csvField(`lr_${group.name}`))
-  const rows = [['epoch', 'iteration', 'lr', ...names, 'frozen_parameters'].join(',')]
+  const rows = [['epoch', 'iteration', 'lr', ...names, 'frozen_parameters', ...(plan.ema === null ? [] : ['ema_decay'])].join(',')]
   for (const [epoch, iteration] of iterationsOf(plan, every)) {
     const lr = plan.lrAt(epoch, iteration)
-    rows.push([epoch, iteration, lr, ...plan.groups.map((group) => lr * group.ratio), (plan.frozen[epoch] as string[]).length].join(','))
+    const average = plan.ema === null ? [] : [plan.emaDecayAt(epoch, iteration)]
+    rows.push([epoch, iteration, lr, ...plan.groups.map((group) => lr * group.ratio), (plan.frozen[epoch] as string[]).length, ...average].join(','))
   }
   return `${rows.join('\n')}\n`
 }
@@ -100,7 +102,7 @@ function csvField(text: string): string {
 /** One line an epoch: each group's rate at its start and end, and what is frozen. */
 export function tableText(plan: Schedule, withParameters: boolean): string {
   const { maxEpoch, numIterations, groups } = plan
-  const out = [`${maxEpoch} epochs of ${numIterations} iterations`, '']
+  const out = [`${maxEpoch} epochs of ${numIterations} iterations`, ...optionLines(plan), '']
   const head = ['epoch', ...groups.map((group) => `${group.name} (× ${group.ratio}${withParameters ? `, ${group.parameters.length} tensors` : ''})`), ...(withParameters ? ['frozen tensors'] : [])]
   const rows = plan.frozen.map((frozen, epoch) => [
     String(epoch),
@@ -110,6 +112,24 @@ export function tableText(plan: Schedule, withParameters: boolean): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] as string).length)))
   for (const row of [head, ...rows]) out.push(row.map((cell, column) => (column === 0 ? cell.padStart(widths[column] as number) : cell.padEnd(widths[column] as number))).join('  ').trimEnd())
   return `${out.join('\n')}\n`
+}
+
+/** What is on of clipping, accumulation and averaging, in words; nothing where none is. */
+export function optionLines(plan: Schedule): string[] {
+  const { clipGradNorm, clipGradValue, accumulateBatches, minibatch, ema } = plan
+  const lines: string[] = []
+  if (accumulateBatches > 1) lines.push(`an iteration accumulates ${accumulateBatches} batches of ${minibatch} pairs`)
+  const limits = [...(clipGradValue > 0 ? [`elements to ±${clipGradValue}`] : []), ...(clipGradNorm > 0 ? [`the total norm to ${clipGradNorm}`] : [])]
+  if (limits.length > 0) lines.push(`gradients are clipped: ${limits.join(', then ')}`)
+  if (ema !== null) {
+    const warmup = ema.warmup > 1 ? ` (from ${shortDecay(plan.emaDecayAt(0, 0))} in a warm-up of ${ema.warmup})` : ''
+    lines.push(`weights are averaged with a decay of ${ema.decay}${warmup}; final_model.pkl has ${ema.finalModel ? 'the average' : 'the weights of the last step'}`)
+  }
+  return lines
+}
+
+function shortDecay(decay: number): string {
+  return String(Number(decay.toPrecision(3)))
 }
 
 /** The number of frozen tensors, and what changed since the epoch before. */

@@ -6,23 +6,16 @@ import { matchStateDict, type CheckpointTensor } from '../checkpoint/index.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
 import type { NamedRawTensor, NativeEma } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
+import { emaDecayAt } from './ema-decay.ts'
 import type { Model } from './model.ts'
 
 export interface EmaOptions {
   /** Share of the average that stays at an update, 0 to below 1. */
   decay: number
-  /** The first updates stay shorter: see {@link emaDecayAt}. 0 or 1: none. Default 10. */
+  /** The first updates stay shorter: see emaDecayAt(). 0 or 1: none. Default 10. */
   warmup?: number
   /** Whether a trainer puts the average into final_model.pkl. Default true. */
   finalModel?: boolean
-}
-
-/**
- * The decay of update t (0-based): min(decay, (1 + t) / (warmup + t)). So the average forgets the random weights that it began with, which
- * would have a share of decay^t otherwise.
- */
-export function emaDecayAt(t: number, decay: number, warmup: number): number {
-  return warmup <= 1 ? decay : Math.min(decay, (1 + t) / (warmup + t))
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What a configuration plans: the learning rate of every iteration, the groups that scale it, and what is frozen when. */
 import { numIterations, requireTrain, trainerParams, type Config } from '../config/index.ts'
+import { emaDecayAt } from './ema-decay.ts'
 import { frozenAt } from './grad-modifier.ts'
 import { divideIntoGroups, type ParameterGroup } from './lr-multiplier.ts'
 import { buildLrPolicy } from './lr-policy.ts'
@@ -12,6 +13,18 @@ export interface Schedule {
   frozen: string[][]
   /** The base learning rate; a group's is this times its ratio. */
   lrAt(epoch: number, iteration: number): number
+  momentum: number
+  weightDecay: number
+  /** Largest norm and largest element of the gradients; 0: no limit. */
+  clipGradNorm: number
+  clipGradValue: number
+  /** Batches of an iteration, and pairs of a batch. */
+  accumulateBatches: number
+  minibatch: number
+  /** The average of the weights; null where there is none. */
+  ema: { decay: number; warmup: number; finalModel: boolean } | null
+  /** Decay of the average at an iteration's step, 0 where there is none; a step that a gradient scaler skips is not counted. */
+  emaDecayAt(epoch: number, iteration: number): number
 }
 
 /** One bar of a chart: parameters that are frozen over the same epochs. */
@@ -30,15 +43,25 @@ export interface FrozenSpan {
 export function scheduleOf(config: Config, parameters: readonly string[]): Schedule {
   const { optim } = requireTrain(config)
   const sgd = optim.optimizer.SGD
-  const policy = buildLrPolicy(sgd.lr_policy, Math.floor(sgd.nr_image_per_epoch / sgd.minibatch))
-  const maxEpoch = trainerParams(config).max_epoch
+  const policy = buildLrPolicy(sgd.lr_policy, Math.floor(sgd.nr_image_per_epoch / (sgd.minibatch * sgd.accumulate_batches)))
+  const { max_epoch: maxEpoch, minibatch } = trainerParams(config)
+  const iterations = numIterations(config)
+  const { decay, warmup, final_model: finalModel } = optim.ema
   const steps = freezingSteps(config)
   return {
     maxEpoch,
-    numIterations: numIterations(config),
+    numIterations: iterations,
     groups: divideIntoGroups(sgd.lr_multiplier, parameters),
     frozen: Array.from({ length: maxEpoch }, (_, epoch) => frozenAt(steps, parameters, epoch)),
     lrAt: (epoch, iteration) => policy?.getLr(epoch, iteration) ?? sgd.lr,
+    momentum: sgd.momentum,
+    weightDecay: sgd.weight_decay,
+    clipGradNorm: sgd.clip_grad_norm,
+    clipGradValue: sgd.clip_grad_value,
+    accumulateBatches: sgd.accumulate_batches,
+    minibatch,
+    ema: decay === 0 ? null : { decay, warmup, finalModel },
+    emaDecayAt: (epoch, iteration) => emaDecayAt(epoch * iterations + iteration, decay, warmup),
   }
 }
 
@@ -80,6 +103,14 @@ export interface ScheduleJson {
   lr: [epoch: number, iteration: number, lr: number][]
   groups: { name: string; ratio: number; parameters: string[] }[]
   frozen: Record<string, string[]>
+  momentum: number
+  weight_decay: number
+  /** 0: no limit. */
+  clip_grad_norm: number
+  clip_grad_value: number
+  accumulate_batches: number
+  minibatch: number
+  ema: { decay: number; warmup: number; final_model: boolean } | null
 }
 
 /** Every `every`-th iteration of each epoch, and its last one. */
@@ -98,5 +129,12 @@ export function scheduleJson(schedule: Schedule, every = 1): ScheduleJson {
     lr: Array.from(iterationsOf(schedule, every), ([epoch, iteration]) => [epoch, iteration, schedule.lrAt(epoch, iteration)]),
     groups: schedule.groups.map(({ name, ratio, parameters }) => ({ name, ratio, parameters })),
     frozen: Object.fromEntries(schedule.frozen.map((names, epoch) => [String(epoch), names])),
+    momentum: schedule.momentum,
+    weight_decay: schedule.weightDecay,
+    clip_grad_norm: schedule.clipGradNorm,
+    clip_grad_value: schedule.clipGradValue,
+    accumulate_batches: schedule.accumulateBatches,
+    minibatch: schedule.minibatch,
+    ema: schedule.ema === null ? null : { decay: schedule.ema.decay, warmup: schedule.ema.warmup, final_model: schedule.ema.finalModel },
   }
 }

@@ -73,7 +73,7 @@ describe('clip_grad_norm', () => {
 
   it('leaves smaller ones as they are, bit by bit, and still tells the norm', async () => {
     const { before, after, norm: seen } = await stepWith({ clipGradNorm: 1e6 })
-    expect(after).toEqual(before)
+    for (const [name, values] of after) expect(values.every((v, i) => v === before.get(name)![i]), name).toBe(true)
     expect(Math.abs((seen as number) / norm(before) - 1)).toBeLessThan(1e-6)
   })
 
@@ -106,7 +106,7 @@ describe('clip_grad_value', () => {
     const { before, after, norm: seen } = await stepWith({ clipGradValue: limit })
     const float = Math.fround(limit)
     expect([...before.values()].some((values) => values.some((v) => Math.abs(v) > limit))).toBe(true)
-    for (const [name, values] of after) expect(values, name).toEqual(Float64Array.from(before.get(name)!, (v) => Math.min(float, Math.max(-float, v))))
+    for (const [name, values] of after) expect(values.every((v, i) => v === Math.min(float, Math.max(-float, before.get(name)![i]!))), name).toBe(true)
     expect(seen).toBeUndefined()
   })
 
