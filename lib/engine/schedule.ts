@@ -9,6 +9,8 @@ export interface Schedule {
   maxEpoch: number
   numIterations: number
   groups: ParameterGroup[]
+  /** From epoch 0 to maxEpoch, without a gap. */
+  phases: SchedulePhase[]
   /** Parameters that do not train, at each epoch from 0 to maxEpoch − 1. */
   frozen: string[][]
   /** The base learning rate; a group's is this times its ratio. */
@@ -25,6 +27,19 @@ export interface Schedule {
   ema: { decay: number; warmup: number; finalModel: boolean } | null
   /** Decay of the average at an iteration's step, 0 where there is none; a step that a gradient scaler skips is not counted. */
   emaDecayAt(epoch: number, iteration: number): number
+}
+
+/** A part of the learning-rate schedule: one entry of `lr_policy`, or what stands in for it. */
+export interface SchedulePhase {
+  /** The policy's name; `constant` without a policy, `held` past the last one's end. */
+  name: string
+  /** Half-open range. */
+  epochs: [from: number, to: number]
+  /** Base rate at the first and the last iteration. */
+  from: number
+  to: number
+  /** The rate grows: a warm-up. */
+  rising: boolean
 }
 
 /** One bar of a chart: parameters that are frozen over the same epochs. */
@@ -48,12 +63,15 @@ export function scheduleOf(config: Config, parameters: readonly string[]): Sched
   const iterations = numIterations(config)
   const { decay, warmup, final_model: finalModel } = optim.ema
   const steps = freezingSteps(config)
+  const lrAt = (epoch: number, iteration: number): number => policy?.getLr(epoch, iteration) ?? sgd.lr
+  const lengths = policy?.policies.map(({ epochs }, i) => ({ name: sgd.lr_policy[i]?.name ?? '', epochs })) ?? [{ name: 'constant', epochs: maxEpoch }]
   return {
     maxEpoch,
     numIterations: iterations,
     groups: divideIntoGroups(sgd.lr_multiplier, parameters),
     frozen: Array.from({ length: maxEpoch }, (_, epoch) => frozenAt(steps, parameters, epoch)),
-    lrAt: (epoch, iteration) => policy?.getLr(epoch, iteration) ?? sgd.lr,
+    phases: phasesOf(lengths, maxEpoch, (epoch, last) => lrAt(epoch, last ? iterations - 1 : 0)),
+    lrAt,
     momentum: sgd.momentum,
     weightDecay: sgd.weight_decay,
     clipGradNorm: sgd.clip_grad_norm,
@@ -63,6 +81,22 @@ export function scheduleOf(config: Config, parameters: readonly string[]): Sched
     ema: decay === 0 ? null : { decay, warmup, finalModel },
     emaDecayAt: (epoch, iteration) => emaDecayAt(epoch * iterations + iteration, decay, warmup),
   }
+}
+
+/** @param rateAt the base rate at the first or the last iteration of an epoch */
+function phasesOf(lengths: readonly { name: string; epochs: number }[], maxEpoch: number, rateAt: (epoch: number, last: boolean) => number): SchedulePhase[] {
+  const phases: SchedulePhase[] = []
+  let start = 0
+  for (const { name, epochs } of [...lengths, { name: 'held', epochs: Infinity }]) {
+    const end = Math.min(maxEpoch, start + epochs)
+    if (end > start) {
+      const from = rateAt(start, false)
+      const to = rateAt(end - 1, true)
+      phases.push({ name, epochs: [start, end], from, to, rising: to > from })
+    }
+    start = end
+  }
+  return phases
 }
 
 /** Only DynamicFreezer has a schedule that can be told in advance; a user's own modifier does what it does. */
