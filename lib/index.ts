@@ -9,6 +9,8 @@ export type { Dataloader, DataloaderOptions, DatasetClass, DatasetContext, Datas
 
 export { buildLosses, buildModel, buildOptimizer, buildTrainer, registerTrainer } from './engine/builders.ts'
 export type { ModelOptions, TrainerBuildOptions } from './engine/builders.ts'
+export { Ema } from './engine/ema.ts'
+export type { EmaOptions } from './engine/ema.ts'
 export { DynamicFreezer, GradModifier, registerGradModifier } from './engine/grad-modifier.ts'
 export type { FreezableModel, GradModifierClass, GradModifierParams } from './engine/grad-modifier.ts'
 export { GradScaler } from './engine/grad-scaler.ts'

@@ -37,6 +37,24 @@ export function modelStateOf(checkpoint: Checkpoint): Map<string, CheckpointTens
   return tensorTable(wrapped ?? root, file)
 }
 
+/** Where a snapshot of ours has the moving average of the weights, if the run kept one. */
+export const emaStateKey = 'ema_state_dict'
+
+/**
+ * The averaged weights in a snapshot.
+ * @throws ERR_CHECKPOINT when it has none
+ */
+export function emaStateOf({ root, file }: Checkpoint): Map<string, CheckpointTensor> {
+  const table = root instanceof PyDict ? root.get(emaStateKey) : undefined
+  if (table === undefined) {
+    throw new SiamError('ERR_CHECKPOINT', `there are no averaged weights (${emaStateKey}) in this file`, {
+      file,
+      hint: 'a snapshot epoch-N.pkl of a run with optim.ema.decay above 0 has them; the final_model.pkl of such a run holds them as its weights',
+    })
+  }
+  return tensorTable(table, file)
+}
+
 /** The tensors of a flat dict by name, without any `module.` before it. @throws ERR_CHECKPOINT when it holds something else */
 export function tensorTable(value: CheckpointValue, file?: string): Map<string, CheckpointTensor> {
   const table = new Map<string, CheckpointTensor>()

@@ -1,15 +1,40 @@
-/** The chart of `siamtrain schedule --svg`: learning rates above, frozen parameters below, over the epochs. */
-import type { FrozenSpan, Schedule } from '../engine/schedule.ts'
+/** The chart of `siamtrain schedule --svg`: learning rates above, the schedule's phases, frozen parameters and the average below, over the epochs. */
+import type { FrozenSpan, Schedule, SchedulePhase } from '../engine/schedule.ts'
+import { optionLines } from './schedule-text.ts'
+import { clipTo, darkStyle, line, niceStep, plural, round, shortNumber, text, textWidth, tooltip } from './svg.ts'
 
-const width = 960
-const margin = { left: 84, right: 168, top: 76, bottom: 52 }
-const plotHeight = 300
-const rowHeight = 26
-const plotWidth = width - margin.left - margin.right
-/** Distinguishable for colour-blind readers too (Okabe and Ito). */
-const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9']
-const frozenColour = '#7b8794'
+const plotWidth = 700
+const left = 92
+const right = left + plotWidth
+const labelsX = right + 14
+const rowHeight = 24
+const barHeight = 15
+const sectionGap = 30
 const pointsPerCurve = 800
+/** Distinguishable for colour-blind readers too (Okabe and Ito), on white and on black. */
+const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9']
+const warmUpColour = '#e69f00'
+const phaseColour = '#56b4e9'
+const frozenColour = '#7b8794'
+const averageColour = '#009e73'
+
+/** One row below the curves: bars over epochs, its name beside them. */
+interface Row {
+  label: string
+  /** Right-aligned beside the label. */
+  count?: string
+  about: string
+  bars: { epochs: readonly [from: number, to: number]; colour: string }[]
+}
+
+/** Rows under a heading. */
+interface Section {
+  heading: string
+  countHeading?: string
+  /** Corner radius of its bars. */
+  radius: number
+  rows: Row[]
+}
 
 /**
  * @param title the experiment's name
@@ -17,60 +42,120 @@ const pointsPerCurve = 800
  */
 export function scheduleChart(title: string, schedule: Schedule, spans: readonly FrozenSpan[]): string {
   const { maxEpoch, numIterations, groups } = schedule
+  const sections = [phaseSection(schedule), frozenSection(spans), averageSection(schedule)].filter(({ rows }) => rows.length > 0)
+  const labelWidth = columnWidth(schedule, sections)
+  const width = Math.ceil(labelsX + labelWidth + 16)
+  const subtitles = [`${plural(maxEpoch, 'epoch')} of ${plural(numIterations, 'iteration')}`, ...optionLines(schedule)]
+  const top = 66 + subtitles.length * 18
+  const plotHeight = Math.max(300, groups.length * 58)
+  const bottom = top + plotHeight
+  const axisY = bottom + 16 + sections.reduce((sum, { rows }) => sum + sectionGap + rows.length * rowHeight, 0)
+  const height = axisY + 52
+
   const curves = groups.map((group) => sample(schedule, group.ratio))
   const peak = Math.max(...curves.flatMap((curve) => curve.map(([, lr]) => lr)), Number.MIN_VALUE)
   const step = niceStep(peak / 5)
-  const top = Math.ceil((peak / step) * (1 - 1e-9)) * step
-  const x = (epoch: number): number => margin.left + (epoch / maxEpoch) * plotWidth
-  const y = (lr: number): number => margin.top + plotHeight - (lr / top) * plotHeight
-  const bottom = margin.top + plotHeight
-  const rowsTop = bottom + 34
-  const axisY = spans.length === 0 ? bottom : rowsTop + spans.length * rowHeight + 6
-  const height = axisY + margin.bottom
-  const out: string[] = []
+  const most = Math.ceil((peak / step) * (1 - 1e-9)) * step
+  const x = (epoch: number): number => left + (epoch / maxEpoch) * plotWidth
+  const y = (lr: number): number => top + plotHeight - (lr / most) * plotHeight
 
-  out.push(
+  const out = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="Helvetica, Arial, sans-serif" font-size="13">`,
-    `<title>Learning rate of ${escape(title)}</title>`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    text(margin.left, 32, title, 'font-size="19" font-weight="bold" fill="#1f2933"'),
-    text(margin.left, 53, `${plural(maxEpoch, 'epoch')} of ${plural(numIterations, 'iteration')}`, 'fill="#52606d"'),
-  )
-  for (let tick = 0; tick * step <= top * (1 + 1e-9); tick++) {
-    const at = y(tick * step)
-    out.push(line(margin.left, at, margin.left + plotWidth, at, tick === 0 ? '#9aa5b1' : '#e4e7eb'))
-    out.push(text(margin.left - 10, at + 4.5, shortNumber(tick * step), 'text-anchor="end" fill="#52606d"'))
+    tooltip(`Training schedule of ${title}`),
+    darkStyle,
+    `<rect width="${width}" height="${height}" class="page" fill="#ffffff"/>`,
+    heading(title, width - left - 16),
+    ...subtitles.map((subtitle, i) => text(left, 55 + i * 18, subtitle, 'faint')),
+  ]
+  for (const { epochs, rising } of schedule.phases) {
+    if (rising) out.push(`<rect x="${round(x(epochs[0]))}" y="${top}" width="${round(x(epochs[1]) - x(epochs[0]))}" height="${plotHeight}" class="shade" fill="${warmUpColour}" fill-opacity="0.14"/>`)
   }
-  out.push(`<text transform="translate(22 ${margin.top + plotHeight / 2}) rotate(-90)" text-anchor="middle" fill="#323f4b">learning rate</text>`)
-
+  for (let tick = 0; tick * step <= most * (1 + 1e-9); tick++) {
+    const at = y(tick * step)
+    out.push(line(left, at, right, at, tick === 0 ? 'axis' : 'grid'), text(left - 10, at + 4.5, shortNumber(tick * step), 'plain', 'text-anchor="end"'))
+  }
   const epochStep = Math.max(1, niceStep(maxEpoch / 10))
   for (let epoch = 0; epoch <= maxEpoch; epoch += epochStep) {
-    out.push(line(x(epoch), margin.top, x(epoch), axisY, '#eef1f4'), line(x(epoch), axisY, x(epoch), axisY + 5, '#9aa5b1'))
-    out.push(text(x(epoch), axisY + 21, String(epoch), 'text-anchor="middle" fill="#52606d"'))
+    out.push(line(x(epoch), top, x(epoch), axisY, 'grid'), line(x(epoch), axisY, x(epoch), axisY + 5, 'axis'), text(x(epoch), axisY + 20, String(epoch), 'plain', 'text-anchor="middle"'))
   }
-  out.push(text(margin.left + plotWidth / 2, axisY + 41, 'epoch', 'text-anchor="middle" fill="#323f4b"'))
-
+  out.push(
+    line(left, axisY, right, axisY, 'axis'),
+    `<g transform="translate(20 ${top + plotHeight / 2}) rotate(-90)">${text(0, 0, 'learning rate (per step)', 'plain', 'text-anchor="middle"')}</g>`,
+    text(left + plotWidth / 2, axisY + 40, `epoch (1 epoch = ${plural(numIterations, 'iteration')})`, 'plain', 'text-anchor="middle"'),
+  )
   for (const [i, curve] of curves.entries()) {
     const path = curve.map(([epoch, lr], k) => `${k === 0 ? 'M' : 'L'}${round(x(epoch))} ${round(y(lr))}`).join('')
     out.push(`<path d="${path}" fill="none" stroke="${colours[i % colours.length]}" stroke-width="2.4" stroke-linejoin="round"${dashes(groups, i)}/>`)
   }
-  out.push(...legend(schedule))
-  if (spans.length > 0) {
-    out.push(line(margin.left, axisY, margin.left + plotWidth, axisY, '#9aa5b1'))
-    out.push(text(margin.left, rowsTop - 9, 'frozen', 'font-weight="bold" fill="#323f4b"'))
-    out.push(text(width - 10, rowsTop - 9, 'tensors', 'text-anchor="end" fill="#7b8794" font-size="12"'))
+  out.push(...legend(schedule, curves, top, labelWidth))
+  let at = bottom + 10
+  for (const section of sections) {
+    out.push(...drawSection(section, at, labelWidth, x))
+    at += sectionGap + section.rows.length * rowHeight
   }
-  for (const [i, span] of spans.entries()) {
-    const at = rowsTop + i * rowHeight
-    for (const [from, to] of span.epochs) {
-      out.push(`<rect x="${round(x(from))}" y="${at}" width="${round(x(to) - x(from))}" height="${rowHeight - 8}" rx="3" fill="${frozenColour}" fill-opacity="0.55"/>`)
-    }
-    const about = `${span.label}: ${span.parameters.slice(0, 12).join(', ')}${span.parameters.length > 12 ? ', …' : ''}`
-    out.push(`<g><title>${escape(about)}</title>${text(margin.left + plotWidth + 12, at + 13.5, clip(span.label, 14), 'fill="#323f4b"')}`)
-    out.push(`${text(width - 10, at + 13.5, String(span.parameters.length), 'text-anchor="end" fill="#7b8794"')}</g>`)
+  return [...out, '</svg>', ''].join('\n')
+}
+
+/** The experiment's name, smaller where it is long, cut where it is longer still. */
+function heading(title: string, room: number): string {
+  const size = [20, 17, 14].find((s) => textWidth(title, s, true) <= room) ?? 14
+  return `<g>${tooltip(title)}${text(left, 32, clipTo(title, room, size, true), 'strong', `font-size="${size}" font-weight="bold"`)}</g>`
+}
+
+/** Wide enough for the names beside the plot, within reason; longer ones are cut and whole in their tooltips. */
+function columnWidth({ groups }: Schedule, sections: readonly Section[]): number {
+  const names = [...groups.map(({ name }) => textWidth(name, 13) + 30), ...sections.flatMap(({ rows }) => rows.map(({ label, count = '' }) => textWidth(label, 13) + (count === '' ? 0 : textWidth(count, 13) + 16)))]
+  return Math.min(400, Math.max(190, ...names))
+}
+
+function phaseSection({ phases }: Schedule): Section {
+  return {
+    heading: 'phases',
+    radius: 2,
+    rows: phases.map(({ name, epochs, from, to, rising }: SchedulePhase) => {
+      const label = `${rising ? 'warm-up: ' : ''}${name}, ${shortNumber(from, 2)}${from === to ? '' : ` → ${shortNumber(to, 2)}`}`
+      return { label, about: `${label}, epochs ${epochs[0]} to ${epochs[1] - 1}`, bars: [{ epochs, colour: rising ? warmUpColour : phaseColour }] }
+    }),
   }
-  out.push('</svg>', '')
-  return out.join('\n')
+}
+
+function frozenSection(spans: readonly FrozenSpan[]): Section {
+  return {
+    heading: 'frozen parameters',
+    countHeading: 'tensors',
+    radius: 3,
+    rows: spans.map(({ label, parameters, epochs }) => ({
+      label,
+      count: String(parameters.length),
+      about: `${label}: ${parameters.slice(0, 12).join(', ')}${parameters.length > 12 ? ', …' : ''}`,
+      bars: epochs.map((range) => ({ epochs: range, colour: frozenColour })),
+    })),
+  }
+}
+
+function averageSection({ ema, maxEpoch, numIterations }: Schedule): Section {
+  if (ema === null) return { heading: '', radius: 4, rows: [] }
+  // (1 + t) / (warmup + t) reaches the decay at this update.
+  const steps = ema.warmup <= 1 ? 0 : Math.max(0, Math.ceil((ema.decay * ema.warmup - 1) / (1 - ema.decay)))
+  const full = Math.min(maxEpoch, steps / numIterations)
+  const warmUp = steps === 0 ? '' : `, warm-up of ${plural(steps, 'step')}`
+  const label = `EMA, decay ${ema.decay}${warmUp}`
+  const about = `${label}; an average over the last ${shortNumber(1 / (1 - ema.decay), 3)} steps or so`
+  const bars = [{ epochs: [0, full] as const, colour: warmUpColour }, { epochs: [full, maxEpoch] as const, colour: averageColour }]
+  return { heading: 'average of the weights', radius: 4, rows: [{ label, about, bars: bars.filter(({ epochs }) => epochs[1] > epochs[0]) }] }
+}
+
+function drawSection({ heading: name, countHeading, radius, rows }: Section, top: number, labelWidth: number, x: (epoch: number) => number): string[] {
+  const out = [text(left, top + 20, name, 'strong', 'font-weight="bold"')]
+  if (countHeading !== undefined) out.push(text(labelsX + labelWidth, top + 20, countHeading, 'faint', 'text-anchor="end" font-size="12"'))
+  for (const [i, { label, count = '', about, bars }] of rows.entries()) {
+    const at = top + sectionGap + i * rowHeight
+    const drawn = bars.map(({ epochs: [from, to], colour }) => `<rect x="${round(x(from))}" y="${at}" width="${round(Math.max(1.5, x(to) - x(from)))}" height="${barHeight}" rx="${radius}" class="bar" fill="${colour}" fill-opacity="0.6"/>`)
+    const room = labelWidth - (count === '' ? 0 : textWidth(count, 13) + 16)
+    const counted = count === '' ? '' : text(labelsX + labelWidth, at + 12, count, 'faint', 'text-anchor="end"')
+    out.push(`<g>${tooltip(about)}${drawn.join('')}${text(labelsX, at + 12, clipTo(label, room, 13), 'plain')}${counted}</g>`)
+  }
+  return out
 }
 
 /** A curve that lies on an earlier one is dashed, so that both colours show. */
@@ -79,15 +164,17 @@ function dashes(groups: Schedule['groups'], i: number): string {
   return hides ? ' stroke-dasharray="9 9"' : ''
 }
 
-function legend(schedule: Schedule): string[] {
-  const left = margin.left + plotWidth + 12
+function legend(schedule: Schedule, curves: readonly [number, number][][], top: number, labelWidth: number): string[] {
   return schedule.groups.flatMap((group, i) => {
-    const at = margin.top + 10 + i * 40
+    const at = top + 8 + i * 58
     const count = group.parameters.length === 0 ? '' : `, ${plural(group.parameters.length, 'tensor')}`
+    const rates = (curves[i] as [number, number][]).map(([, lr]) => lr)
+    const range = [rates[0] as number, Math.max(...rates), rates.at(-1) as number].map((lr) => shortNumber(lr, 2))
     return [
-      `<line x1="${left}" y1="${at}" x2="${left + 20}" y2="${at}" stroke="${colours[i % colours.length]}" stroke-width="3"${dashes(schedule.groups, i)}/>`,
-      text(left + 27, at + 4.5, clip(group.name, 14), 'fill="#1f2933"'),
-      text(left + 27, at + 20, `× ${shortNumber(group.ratio)}${count}`, 'fill="#7b8794" font-size="12"'),
+      `<g>${tooltip(group.name)}<line x1="${labelsX}" y1="${at}" x2="${labelsX + 20}" y2="${at}" stroke="${colours[i % colours.length]}" stroke-width="3"${dashes(schedule.groups, i)}/>`,
+      `${text(labelsX + 28, at + 4.5, clipTo(group.name, labelWidth - 28, 13), 'strong')}</g>`,
+      text(labelsX + 28, at + 20, `lr × ${shortNumber(group.ratio)}${count}`, 'faint', 'font-size="12"'),
+      text(labelsX + 28, at + 35, range.filter((rate, k) => rate !== range[k - 1]).join(' → '), 'faint', 'font-size="12"'),
     ]
   })
 }
@@ -102,25 +189,7 @@ function sample(schedule: Schedule, ratio: number): [number, number][] {
     for (let iteration = 0; iteration < numIterations; iteration += stride) points.push([epoch + iteration / numIterations, schedule.lrAt(epoch, iteration) * ratio])
     points.push([epoch + (numIterations - 1) / numIterations, schedule.lrAt(epoch, numIterations - 1) * ratio])
   }
+  // The last iteration lasts until the end of its epoch.
+  points.push([maxEpoch, schedule.lrAt(maxEpoch - 1, numIterations - 1) * ratio])
   return points
 }
-
-/** The next of 1, 2, 5 × 10^k. */
-function niceStep(rough: number): number {
-  const power = 10 ** Math.floor(Math.log10(rough))
-  const lead = rough / power
-  return (lead <= 1 ? 1 : lead <= 2 ? 2 : lead <= 5 ? 5 : 10) * power
-}
-
-function shortNumber(value: number): string {
-  if (value === 0) return '0'
-  return value >= 1e-3 && value < 1e4 ? String(Number(value.toPrecision(6))) : value.toExponential().replace('e+', 'e')
-}
-
-const round = (value: number): string => String(Math.round(value * 100) / 100)
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
-const clip = (s: string, length: number): string => (s.length > length ? `${s.slice(0, length - 1)}…` : s)
-const escape = (s: string): string => s.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
-const text = (x: number, y: number, s: string, attributes: string): string => `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escape(s)}</text>`
-const line = (x1: number, y1: number, x2: number, y2: number, stroke: string): string =>
-  `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" stroke="${stroke}"/>`

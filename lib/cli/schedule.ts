@@ -3,10 +3,10 @@ import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
 import { writeFileAtomically } from '../checkpoint/atomic-file.ts'
 import { loadConfig, requireTrain, trainerParams, warningText } from '../config/index.ts'
-import type { Schedule } from '../engine/schedule.ts'
-import { frozenSpans, iterationsOf, scheduleJson, scheduleOf } from '../engine/schedule.ts'
+import { frozenSpans, scheduleJson, scheduleOf } from '../engine/schedule.ts'
 import { SiamError } from '../errors.ts'
 import { scheduleChart } from './schedule-chart.ts'
+import { csvText, tableText } from './schedule-text.ts'
 
 interface ScheduleFlags {
   csv?: string
@@ -22,7 +22,8 @@ Examples:
   siamtrain schedule my.yaml train.track.trainer.RegularTrainer.max_epoch=10 --svg schedule.svg
   siamtrain schedule my.yaml --csv - --every 100
 
-JSON: {"max_epoch","num_iterations","lr":[[epoch,iteration,lr],…],"groups":[{"name","ratio","parameters"}],"frozen":{"0":[names],…}};
+JSON: {"max_epoch","num_iterations","lr":[[epoch,iteration,lr],…],"groups":[{"name","ratio","parameters"}],"frozen":{"0":[names],…},
+"momentum","weight_decay","clip_grad_norm","clip_grad_value","accumulate_batches","minibatch","ema":{"decay","warmup","final_model"}|null};
 lr is the base rate, a group trains at lr × ratio. Past the end of lr_policy the last rate is held.`
 
 function positiveInteger(text: string): number {
@@ -34,7 +35,7 @@ function positiveInteger(text: string): number {
 export function registerScheduleCommand(program: Command): void {
   program
     .command('schedule')
-    .description('show learning rate, parameter groups and frozen parameters at every epoch and iteration')
+    .description('show learning rate, parameter groups, frozen parameters, clipping, accumulation and averaging at every epoch and iteration')
     .argument('<config>', 'YAML file of the experiment')
     .argument('[overrides...]', 'dotted.key=value, applied to the configuration in order')
     .option('--csv <file>', "write one row for each iteration; '-' is standard output")
@@ -80,52 +81,4 @@ async function put(file: string, text: string): Promise<void> {
   }
   await writeFileAtomically(file, async (write) => write(Buffer.from(text)))
   process.stderr.write(`Wrote ${file}\n`)
-}
-
-/** epoch, iteration, base rate, each group's rate, how many parameters are frozen. */
-export function csvText(plan: Schedule, every: number): string {
-  const names = plan.groups.map((group) => csvField(`lr_${group.name}`))
-  const rows = [['epoch', 'iteration', 'lr', ...names, 'frozen_parameters'].join(',')]
-  for (const [epoch, iteration] of iterationsOf(plan, every)) {
-    const lr = plan.lrAt(epoch, iteration)
-    rows.push([epoch, iteration, lr, ...plan.groups.map((group) => lr * group.ratio), (plan.frozen[epoch] as string[]).length].join(','))
-  }
-  return `${rows.join('\n')}\n`
-}
-
-function csvField(text: string): string {
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
-
-/** One line an epoch: each group's rate at its start and end, and what is frozen. */
-export function tableText(plan: Schedule, withParameters: boolean): string {
-  const { maxEpoch, numIterations, groups } = plan
-  const out = [`${maxEpoch} epochs of ${numIterations} iterations`, '']
-  const head = ['epoch', ...groups.map((group) => `${group.name} (× ${group.ratio}${withParameters ? `, ${group.parameters.length} tensors` : ''})`), ...(withParameters ? ['frozen tensors'] : [])]
-  const rows = plan.frozen.map((frozen, epoch) => [
-    String(epoch),
-    ...groups.map(({ ratio }) => `${rate(plan.lrAt(epoch, 0) * ratio)} → ${rate(plan.lrAt(epoch, numIterations - 1) * ratio)}`),
-    ...(withParameters ? [frozenCell(frozen, epoch === 0 ? [] : (plan.frozen[epoch - 1] as string[]))] : []),
-  ])
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] as string).length)))
-  for (const row of [head, ...rows]) out.push(row.map((cell, column) => (column === 0 ? cell.padStart(widths[column] as number) : cell.padEnd(widths[column] as number))).join('  ').trimEnd())
-  return `${out.join('\n')}\n`
-}
-
-/** The number of frozen tensors, and what changed since the epoch before. */
-function frozenCell(frozen: readonly string[], before: readonly string[]): string {
-  const now = new Set(frozen)
-  const then = new Set(before)
-  const thawed = before.filter((name) => !now.has(name))
-  const added = frozen.filter((name) => !then.has(name))
-  const changes = [...(thawed.length > 0 ? [`thaws ${short(thawed)}`] : []), ...(added.length > 0 ? [`freezes ${short(added)}`] : [])]
-  return `${frozen.length}${changes.length === 0 ? '' : `  (${changes.join('; ')})`}`
-}
-
-function short(names: readonly string[]): string {
-  return names.length > 2 ? `${names.slice(0, 2).join(', ')}, … (${names.length})` : names.join(', ')
-}
-
-function rate(value: number): string {
-  return value.toExponential(2)
 }

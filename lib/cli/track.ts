@@ -20,6 +20,7 @@ export interface TrackFlags {
   config: string
   set?: string[]
   weights?: string
+  ema?: boolean
   init?: Box
   groundtruth?: string
   out?: string
@@ -47,6 +48,7 @@ export function registerTrackCommand(program: Command): void {
     .requiredOption('--config <file>', 'YAML file of the experiment (its test.track part)')
     .option('--set <key=value>', 'override a key of the configuration; may be repeated', (text: string, before: string[] = []) => [...before, text])
     .option('--weights <file>', 'snapshot or weights: .pkl, .pth or .safetensors (default: the pretrain_model_path of the configuration)')
+    .option('--ema', "track with the snapshot's averaged weights (a run with optim.ema)")
     .option('--init <x,y,w,h>', 'the target in the first frame (default: the first box of --groundtruth)', boxOf)
     .option('--groundtruth <file>', 'the true boxes, one a line (x,y,w,h or four corners): prints the mean overlap, and --overlay draws them')
     .option('--out <file>', 'write the boxes, one a line')
@@ -73,8 +75,8 @@ async function track(sources: string[], flags: TrackFlags, signal: AbortSignal):
   const config = await loadConfig(flags.config, flags.set ?? [], { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
   // Found before the frames take their time.
   if (flags.out !== undefined) await checkFolder(flags.out)
-  const { weights, device, threads } = flags
-  using tracker = await buildTracker(config, { weights, device, threads, log: say })
+  const { weights, ema, device, threads } = flags
+  using tracker = await buildTracker(config, { weights, ema, device, threads, log: say })
   const overlay = flags.overlay === undefined ? undefined : await OverlayWriter.create(flags.overlay)
 
   const boxes: Box[] = []

@@ -50,8 +50,9 @@ export function checkConfig(config: Config, root: ConfigNode, warnings: ConfigWa
     if (model !== undefined) checkModel(checker, [part, 'track', 'model'], model)
   }
   const track = config.train?.track
-  if (track?.data !== undefined) checkEpoch(checker, ['train', 'track', 'data'], track.data)
-  if (track?.trainer !== undefined) checkTrainer(checker, track.trainer)
+  const accumulated = track?.optim?.optimizer.SGD.accumulate_batches ?? 1
+  if (track?.data !== undefined) checkEpoch(checker, ['train', 'track', 'data'], track.data, accumulated)
+  if (track?.trainer !== undefined) checkTrainer(checker, track.trainer, accumulated)
   if (track?.optim !== undefined) checkOptim(checker, track.optim)
   if (track !== undefined) checkTogether(checker, track)
 }
@@ -70,27 +71,28 @@ function checkModel(checker: Checker, path: Path, model: DeepReadonly<ModelConfi
   if (twice !== undefined) checker.warn([...path, 'losses', 'names'], `two losses are called ${JSON.stringify(twice)}; only the last one is trained and logged under that name`)
 }
 
-function checkTrainer(checker: Checker, trainer: DeepReadonly<TrainerConfig>): void {
+function checkTrainer(checker: Checker, trainer: DeepReadonly<TrainerConfig>, accumulated: number): void {
   const path = ['train', 'track', 'trainer']
   if (trainer.name === undefined || trainer.name === '') checker.fail(path, 'Expected a name at train.track.trainer.name but there is none')
   const params = trainer.name === 'DistributedRegularTrainer' ? trainer.DistributedRegularTrainer : trainer.RegularTrainer
   if (params !== undefined && (trainer.name === 'RegularTrainer' || trainer.name === 'DistributedRegularTrainer')) {
-    checkEpoch(checker, [...path, trainer.name], params)
+    checkEpoch(checker, [...path, trainer.name], params, accumulated)
   }
 }
 
 /** An epoch must have at least one iteration. */
-function checkEpoch(checker: Checker, path: Path, params: { readonly minibatch: number; readonly nr_image_per_epoch: number }): void {
+function checkEpoch(checker: Checker, path: Path, params: { readonly minibatch: number; readonly nr_image_per_epoch: number }, accumulated: number): void {
   const { minibatch, nr_image_per_epoch } = params
-  if (Math.floor(nr_image_per_epoch / minibatch) > 0) return
+  if (Math.floor(nr_image_per_epoch / (minibatch * accumulated)) > 0) return
   const at = [...path, 'nr_image_per_epoch']
-  checker.fail(at, `An epoch of 0 iterations: ${at.join('.')} is ${nr_image_per_epoch}, expected at least one minibatch (${minibatch})`)
+  const wanted = accumulated === 1 ? `one minibatch (${minibatch})` : `${accumulated} minibatches (accumulate_batches) of ${minibatch}`
+  checker.fail(at, `An epoch of 0 iterations: ${at.join('.')} is ${nr_image_per_epoch}, expected at least ${wanted}`)
 }
 
 function checkOptim(checker: Checker, optim: DeepReadonly<OptimConfig>): void {
   const sgd = optim.optimizer.SGD
   const path = ['train', 'track', 'optim', 'optimizer', 'SGD']
-  checkEpoch(checker, path, sgd)
+  checkEpoch(checker, path, sgd, sgd.accumulate_batches)
   for (const [i, phase] of sgd.lr_policy.entries()) checkLrPhase(checker, [...path, 'lr_policy', i], phase)
   for (const [i, group] of sgd.lr_multiplier.entries()) checker.regex([...path, 'lr_multiplier', i, 'regex'], group.regex)
   for (const [i, step] of (optim.grad_modifier?.DynamicFreezer?.schedule ?? []).entries()) {
@@ -110,13 +112,16 @@ function checkLrPhase(checker: Checker, path: Path, phase: Readonly<Record<strin
   if (transitionPolicies.has(phase.name as string)) {
     const positiveRates = phase.name === 'ExponentialLR'
     for (const key of ['start_lr', 'end_lr']) {
-      expect(key, positiveRates ? 'a number > 0' : 'a number', numberAt(key) && (!positiveRates || (phase[key] as number) > 0))
+      const rate = (phase[key] ?? 0) as number
+      if (positiveRates) expect(key, 'a number > 0', numberAt(key) && rate > 0)
+      else expect(key, numberAt(key) ? 'a number ≥ 0' : 'a number', numberAt(key) && rate >= 0)
     }
     expect('max_epoch', 'a positive integer', phase.max_epoch === undefined || (Number.isSafeInteger(phase.max_epoch) && (phase.max_epoch as number) > 0))
   } else if (phase.name === 'MultiStageLR') {
     const stages = phase.lr_stages
-    const good = Array.isArray(stages) && stages.length > 0 && stages.every((s) => Array.isArray(s) && s.length === 2 && Number.isSafeInteger(s[0]) && s[0] > 0 && Number.isFinite(s[1]))
-    expect('lr_stages', 'a list of [epoch, lr] pairs', good)
+    const good =
+      Array.isArray(stages) && stages.length > 0 && stages.every((s, i) => Array.isArray(s) && s.length === 2 && Number.isSafeInteger(s[0]) && s[0] > (stages[i - 1]?.[0] ?? 0) && Number.isFinite(s[1]) && s[1] >= 0)
+    expect('lr_stages', 'a list of [epoch, lr] pairs, the epochs rising from 1, the rates ≥ 0,', good)
   }
 }
 

@@ -99,10 +99,13 @@ export function trainerParams(config: Config): DeepReadonly<TrainerHyperParams> 
   return { ...trainerDefaults, ...params }
 }
 
-/** Iterations of one epoch: nr_image_per_epoch // minibatch of the trainer, as the original counts them (whatever num_processes is). */
+/**
+ * Iterations of one epoch: nr_image_per_epoch // minibatch of the trainer, as the original counts them (whatever num_processes is). With
+ * `accumulate_batches: K` an iteration takes K minibatches.
+ */
 export function numIterations(config: Config): number {
   const { nr_image_per_epoch, minibatch } = trainerParams(config)
-  return Math.floor(nr_image_per_epoch / minibatch)
+  return Math.floor(nr_image_per_epoch / (minibatch * requireTrain(config).optim.optimizer.SGD.accumulate_batches))
 }
 
 export type { DeepReadonly }

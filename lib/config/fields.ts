@@ -18,7 +18,7 @@ function fromPythonBoolean(value: unknown): unknown {
   return value === 'True' ? true : value === 'False' ? false : value
 }
 
-function numeric(expected: string, accepts: (value: number) => boolean) {
+export function numeric(expected: string, accepts: (value: number) => boolean) {
   return z.preprocess(fromPythonNumber, z.number({ error: expected }).refine(accepts, { error: expected }))
 }
 

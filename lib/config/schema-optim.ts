@@ -1,6 +1,6 @@
 /** Keys below `optim:` and `trainer:`, with the original's defaults. */
 import { z } from 'zod'
-import { boolean, fraction, listOf, nonNegative, nonNegativeInteger, number, oneOf, positive, positiveInteger, section, text } from './fields.ts'
+import { boolean, fraction, listOf, nonNegative, nonNegativeInteger, number, numeric, oneOf, positive, positiveInteger, section, text } from './fields.ts'
 
 /**
  * One entry of `lr_policy`. Only what every policy has is typed here; the built-in ones check their own numbers (lib/engine/lr-policy.ts
@@ -33,7 +33,17 @@ export const optimSchema = section({
       // Ours: torch's SGD has them, the original leaves them at these values.
       dampening: fraction().default(0),
       nesterov: boolean().default(false),
+      // Ours: limits of the gradients before each step; 0: none. And loader batches that make one step. docs/training.md says what they mean.
+      clip_grad_norm: nonNegative().default(0),
+      clip_grad_value: nonNegative().default(0),
+      accumulate_batches: positiveInteger().default(1),
     }).prefault({}),
+  }).prefault({}),
+  // Ours: a moving average of the weights; a decay of 0 is none.
+  ema: section({
+    decay: numeric('a number from 0 to below 1', (v) => v >= 0 && v < 1).default(0),
+    warmup: nonNegativeInteger().default(10),
+    final_model: boolean().default(true),
   }).prefault({}),
   grad_modifier: section({
     // Not limited here: a user's own modifier is known only when it is built. Empty: none.

@@ -8,7 +8,13 @@ import type { DatasetParams } from './source.ts'
 
 /** The part of a configuration that this folder reads; {@link loadConfig}'s result fits. */
 export interface DataConfig {
-  readonly train?: { readonly track?: { readonly data?: unknown } }
+  readonly train?: {
+    readonly track?: {
+      readonly data?: unknown
+      /** For `accumulate_batches` alone. */
+      readonly optim?: { readonly optimizer?: { readonly SGD?: Readonly<Record<string, unknown>> } }
+    }
+  }
 }
 
 export interface DatasetSetting {
@@ -23,9 +29,9 @@ export interface DatasetSetting {
 export interface DataSettings {
   datasets: DatasetSetting[]
   batchSize: number
-  /** Iterations of an epoch: floor(nr_image_per_epoch / minibatch). */
+  /** Iterations of an epoch: floor(nr_image_per_epoch / (minibatch × accumulate_batches)). */
   numIterations: number
-  /** num_iterations × minibatch. */
+  /** num_iterations × accumulate_batches × minibatch. */
   samplesPerEpoch: number
   numWorkers: number
   seed: number
@@ -53,10 +59,12 @@ export function readDataSettings(config: DataConfig): DataSettings {
   const data = new Section(mapping(config?.train?.track?.data, root), root)
   const batchSize = data.integer('minibatch', 32, 1)
   const imagesPerEpoch = data.integer('nr_image_per_epoch', 150000, 0)
-  const numIterations = Math.floor(imagesPerEpoch / batchSize)
+  const accumulated = accumulatedBatches(config)
+  const numIterations = Math.floor(imagesPerEpoch / (batchSize * accumulated))
   if (numIterations === 0) {
-    throw new SiamError('ERR_CONFIG', `An epoch would have 0 iterations: ${root}.nr_image_per_epoch is ${imagesPerEpoch} and ${root}.minibatch is ${batchSize}`, {
-      hint: 'nr_image_per_epoch must be at least minibatch',
+    const several = accumulated === 1 ? '' : `, of which ${accumulated} (accumulate_batches) make an iteration`
+    throw new SiamError('ERR_CONFIG', `An epoch would have 0 iterations: ${root}.nr_image_per_epoch is ${imagesPerEpoch} and ${root}.minibatch is ${batchSize}${several}`, {
+      hint: 'nr_image_per_epoch must be at least minibatch × accumulate_batches',
     })
   }
   const sampler = data.section('sampler')
@@ -68,7 +76,8 @@ export function readDataSettings(config: DataConfig): DataSettings {
     datasets: readDatasets(sampler.section('submodules').section('dataset')),
     batchSize,
     numIterations,
-    samplesPerEpoch: numIterations * batchSize,
+    // Whole iterations: an epoch begins with its sample 0, also where the batches of the last one do not divide by accumulate_batches.
+    samplesPerEpoch: numIterations * accumulated * batchSize,
     numWorkers: data.integer('num_workers', 4, 0),
     seed: data.integer('seed', 0, 0),
     queueBatches: data.integer('queue_batches', 4, 1),
@@ -79,6 +88,12 @@ export function readDataSettings(config: DataConfig): DataSettings {
     crop,
     target,
   }
+}
+
+/** Batches of an iteration: `optim.optimizer.SGD.accumulate_batches`, 1 where there is no optimizer. */
+function accumulatedBatches(config: DataConfig): number {
+  const sgd = config?.train?.track?.optim?.optimizer?.SGD
+  return sgd === undefined ? 1 : new Section(sgd, 'train.track.optim.optimizer.SGD').integer('accumulate_batches', 1, 1)
 }
 
 function readDatasets(section: Section): DatasetSetting[] {

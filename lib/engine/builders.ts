@@ -11,6 +11,7 @@ import type { HyperParams, Monitor } from '../monitors/monitor.ts'
 import type { LossSpec, ModelSpec } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { Registry } from '../registry.ts'
+import { Ema } from './ema.ts'
 import { buildGradModifier } from './grad-modifier.ts'
 import { GradScaler } from './grad-scaler.ts'
 import { Loss } from './losses.ts'
@@ -142,11 +143,12 @@ function lossSpec(type: LossSpec['type'], params: Readonly<Record<string, unknow
 }
 
 /**
- * The optimizer of a configuration over `model`: SGD with its groups, schedule, gradient modifier and (with `amp`) gradient scaler.
+ * The optimizer of a configuration over `model`: SGD with its groups, schedule, gradient modifier, (with `amp`) gradient scaler, clipping,
+ * accumulation and average of the weights.
  * @throws ERR_CONFIG when a parameter is in two groups, or schedule or modifier cannot be built
  */
 export function buildOptimizer(config: Config, model: Model, options: { log?: (line: string) => void } = {}): Optimizer {
-  const { optimizer, grad_modifier } = requireTrain(config).optim
+  const { optimizer, grad_modifier, ema } = requireTrain(config).optim
   const sgd = optimizer.SGD
   const names = model.parameterNames()
   const groups = divideIntoGroups(sgd.lr_multiplier, names)
@@ -158,8 +160,12 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
     weightDecay: sgd.weight_decay,
     dampening: sgd.dampening,
     nesterov: sgd.nesterov,
-    schedule: buildLrPolicy(sgd.lr_policy, Math.floor(sgd.nr_image_per_epoch / sgd.minibatch)) ?? null,
+    schedule: buildLrPolicy(sgd.lr_policy, Math.floor(sgd.nr_image_per_epoch / (sgd.minibatch * sgd.accumulate_batches))) ?? null,
     groups,
+    clipGradNorm: sgd.clip_grad_norm,
+    clipGradValue: sgd.clip_grad_value,
+    accumulateBatches: sgd.accumulate_batches,
+    ema: ema.decay === 0 ? null : new Ema(model, { decay: ema.decay, warmup: ema.warmup, finalModel: ema.final_model }),
     gradModifier: buildGradModifier(grad_modifier, model) ?? null,
     gradScaler: sgd.amp ? new GradScaler() : null,
   })
@@ -168,9 +174,19 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
 /** Keys that say where things lie and how long to go on, and change no number of a run. */
 const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'dataset_root'])
 
+/** Keys that the original lacks, at values that change nothing: left out, so that the sum is what it was before they came to be. */
+const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
+  clip_grad_norm: (value) => value === 0,
+  clip_grad_value: (value) => value === 0,
+  accumulate_batches: (value) => value === 1,
+  ema: (value) => (value as { decay: number }).decay === 0,
+  // Which weights final_model.pkl holds is no matter of the run's numbers.
+  final_model: () => true,
+}
+
 /** SHA-256 in hex over the keys of a configuration that a run's numbers depend on: file, overrides and defaults. */
 export function configSha256(config: Config): string {
-  const relevant = JSON.stringify(requireTrain(config), (key, value: unknown) => (numberless.has(key) ? undefined : value))
+  const relevant = JSON.stringify(requireTrain(config), (key, value: unknown) => (numberless.has(key) || changesNothing[key]?.(value) === true ? undefined : value))
   return createHash('sha256').update(relevant).digest('hex')
 }
 

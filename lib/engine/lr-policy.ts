@@ -69,6 +69,7 @@ class TransitionLr implements LrPolicy {
   constructor(transition: Transition, phase: Readonly<LrPhase>, numIterations: number) {
     this.#startLr = numberOf(phase, 'start_lr', 0)
     this.#endLr = numberOf(phase, 'end_lr', 0)
+    if (this.#startLr < 0 || this.#endLr < 0) throw invalidArgument('numbers ≥ 0', `start_lr and end_lr of ${phase.name}`, [this.#startLr, this.#endLr], 'ERR_CONFIG')
     this.epochs = numberOf(phase, 'max_epoch', 1)
     if (!Number.isSafeInteger(this.epochs) || this.epochs < 1) throw invalidArgument('a positive integer', `max_epoch of ${phase.name}`, phase.max_epoch, 'ERR_CONFIG')
     if (transition.pre === log && !(this.#startLr > 0 && this.#endLr > 0)) {
@@ -97,8 +98,10 @@ class MultiStageLr implements LrPolicy {
 
   constructor(phase: Readonly<LrPhase>) {
     const stages = phase.lr_stages
-    const good = Array.isArray(stages) && stages.length > 0 && stages.every((s) => Array.isArray(s) && s.length === 2 && Number.isFinite(s[0]) && Number.isFinite(s[1]))
-    if (!good) throw invalidArgument('a list of [epoch, lr] pairs', 'lr_stages of MultiStageLR', stages, 'ERR_CONFIG')
+    // The original takes any epochs; a stage that ends before its predecessor, or where it does, would never be reached.
+    const good =
+      Array.isArray(stages) && stages.length > 0 && stages.every((s, i) => Array.isArray(s) && s.length === 2 && Number.isSafeInteger(s[0]) && s[0] > (stages[i - 1]?.[0] ?? 0) && Number.isFinite(s[1]) && s[1] >= 0)
+    if (!good) throw invalidArgument('a list of [epoch, lr] pairs, the epochs rising from 1, the rates ≥ 0,', 'lr_stages of MultiStageLR', stages, 'ERR_CONFIG')
     this.#stages = stages as [number, number][]
     this.epochs = (this.#stages.at(-1) as readonly [number, number])[0]
   }

@@ -1,12 +1,15 @@
 /**
- * The optimizer that a trainer drives: native SGD with parameter groups, the learning-rate schedule, the gradient modifier and the
- * gradient scaler, and the original's optimizer_state_dict.
+ * The optimizer that a trainer drives: native SGD with parameter groups, the learning-rate schedule, the gradient modifier, the gradient
+ * scaler, clipping, the average of the weights, and the original's optimizer_state_dict.
  */
 import { namedToOptimizerState, optimizerStateToNamed, type PyDict, type SgdGroupState } from '../checkpoint/index.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
 import { loadAddon } from '../native/load.ts'
 import type { NativeSgd } from '../native/addon.ts'
+import { Tensor } from '../native/tensor.ts'
+import type { Ema } from './ema.ts'
 import type { GradScaler } from './grad-scaler.ts'
+import type { TensorDict } from './losses.ts'
 import type { ParameterGroup } from './lr-multiplier.ts'
 import type { Model } from './model.ts'
 
@@ -34,6 +37,14 @@ export interface OptimizerOptions {
   groups?: readonly ParameterGroup[]
   gradModifier?: GradientModifier | null
   gradScaler?: GradScaler | null
+  /** Largest total L2 norm of the gradients; larger ones are scaled down before the step. 0 (default): no limit. */
+  clipGradNorm?: number
+  /** Largest absolute value of a gradient's element, applied before clipGradNorm. 0 (default): no limit. */
+  clipGradValue?: number
+  /** Batches whose mean gradient a trainer steps with; an iteration is that many batches. Default 1. */
+  accumulateBatches?: number
+  /** Moving average of the weights, updated after each step; the optimizer disposes it with itself. */
+  ema?: Ema | null
 }
 
 function checkGroups(groups: readonly ParameterGroup[], known: readonly string[]): void {
@@ -57,24 +68,35 @@ export class Optimizer implements Disposable {
   readonly schedulePolicy: LrSchedule | null
   readonly gradModifier: GradientModifier | null
   readonly gradScaler: GradScaler | null
+  readonly clipGradNorm: number
+  readonly clipGradValue: number
+  readonly accumulateBatches: number
+  readonly ema: Ema | null
   readonly #rule: Readonly<Omit<SgdGroupState, 'lr'>>
   readonly #sgd: NativeSgd
   #baseLr: number
   #disposed = false
+  /** Norm of the last step's gradients before they were clipped. */
+  #gradNorm: Tensor | null = null
 
   /** @throws ERR_ARGUMENT or ERR_CONFIG for numbers out of range, unknown parameters, or a parameter in two groups */
   constructor(model: Model, options: OptimizerOptions = {}) {
-    const { lr = 0.1, momentum = 0.9, weightDecay = 0.00005, dampening = 0, nesterov = false } = options
-    for (const [name, value] of Object.entries({ lr, momentum, weight_decay: weightDecay, dampening })) {
+    const { lr = 0.1, momentum = 0.9, weightDecay = 0.00005, dampening = 0, nesterov = false, clipGradNorm = 0, clipGradValue = 0, accumulateBatches = 1 } = options
+    for (const [name, value] of Object.entries({ lr, momentum, weight_decay: weightDecay, dampening, clip_grad_norm: clipGradNorm, clip_grad_value: clipGradValue })) {
       if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw invalidArgument('a number ≥ 0', name, value, 'ERR_CONFIG')
     }
     if (nesterov && (momentum <= 0 || dampening !== 0)) throw new SiamError('ERR_CONFIG', 'nesterov needs a momentum above 0 and a dampening of 0')
+    if (!Number.isSafeInteger(accumulateBatches) || accumulateBatches < 1) throw invalidArgument('an integer ≥ 1', 'accumulate_batches', accumulateBatches, 'ERR_CONFIG')
     this.model = model
     this.groups = options.groups ?? [{ name: 'all', ratio: 1, parameters: model.parameterNames() }]
     checkGroups(this.groups, model.parameterNames())
     this.schedulePolicy = options.schedule ?? null
     this.gradModifier = options.gradModifier ?? null
     this.gradScaler = options.gradScaler ?? null
+    this.clipGradNorm = clipGradNorm
+    this.clipGradValue = clipGradValue
+    this.accumulateBatches = accumulateBatches
+    this.ema = options.ema ?? null
     this.#rule = { momentum, weight_decay: weightDecay, dampening, nesterov }
     this.#baseLr = lr
     this.#sgd = loadAddon().createSgd(
@@ -117,16 +139,50 @@ export class Optimizer implements Disposable {
     await this.gradModifier?.modifyGrad(epoch, iteration)
   }
 
-  /** One step, through the gradient scaler where there is one. @returns false when the scaler skipped it for a non-finite gradient */
+  /**
+   * One step: gradients are unscaled (where there is a scaler), clipped (value, then norm), applied; then the average of the weights follows.
+   * @returns false when the scaler skipped the step for a non-finite gradient; the average stays as it is then
+   */
   async step(): Promise<boolean> {
-    const { native, gradScaler } = this
-    if (gradScaler === null) {
-      await native.step()
-      return true
+    const { native, gradScaler, ema } = this
+    this.#dropNorm()
+    ema?.begin()
+    await this.#clip()
+    if (gradScaler === null) await native.step()
+    else {
+      const stepped = await gradScaler.step(native)
+      await gradScaler.update()
+      if (!stepped) {
+        this.#dropNorm()
+        return false
+      }
     }
-    const stepped = await gradScaler.step(native)
-    await gradScaler.update()
-    return stepped
+    await ema?.update()
+    return true
+  }
+
+  async #clip(): Promise<void> {
+    const { native, gradScaler, clipGradNorm, clipGradValue } = this
+    if (clipGradNorm === 0 && clipGradValue === 0) return
+    // Limits are meant for the gradients themselves. The scaler's step() does not unscale them again.
+    await gradScaler?.unscale(native)
+    if (clipGradValue > 0) native.clipGradValue(clipGradValue)
+    if (clipGradNorm > 0) this.#gradNorm = new Tensor(await native.clipGradNorm(clipGradNorm))
+  }
+
+  #dropNorm(): void {
+    this.#gradNorm?.dispose()
+    this.#gradNorm = null
+  }
+
+  /**
+   * Scalars of the last step that are worth watching: with clipGradNorm `{ grad_norm }`, the norm before clipping. Nothing after a step that
+   * the scaler skipped, or at a second call. The caller disposes them.
+   */
+  takeExtras(): TensorDict {
+    const norm = this.#gradNorm
+    this.#gradNorm = null
+    return norm === null ? {} : { grad_norm: norm }
   }
 
   /** Total L2 norm of the gradients. */
@@ -164,10 +220,12 @@ export class Optimizer implements Disposable {
     return this.groups.map(({ parameters }) => parameters)
   }
 
-  /** Frees the momentum buffers and the scaler; the model stays. */
+  /** Frees the momentum buffers, the scaler and the average; the model stays. */
   dispose(): void {
     if (this.#disposed) return
     this.#disposed = true
+    this.#dropNorm()
+    this.ema?.dispose()
     this.gradScaler?.dispose()
     this.#sgd.dispose()
   }

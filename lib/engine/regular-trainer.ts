@@ -1,23 +1,17 @@
 /**
- * The training loop: data → schedule → zeroGrad → forward and losses → backward → modifyGrad → step → monitors, for each iteration.
+ * The training loop: data → schedule → zeroGrad → forward and losses → backward → modifyGrad → step → monitors, for each iteration. Where
+ * the optimizer accumulates K batches, data, forward and backward come K times an iteration, the rest once.
  */
 import { invalidArgument, SiamError } from '../errors.ts'
 import type { EngineData, HyperParams } from '../monitors/monitor.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
+import { Gathered, readScalars, type Forwarded, type Scalars } from './accumulation.ts'
 import type { TensorDict } from './losses.ts'
 import { disposeAll } from './model.ts'
 import { createProgress } from './progress.ts'
-import { timed } from './timer.ts'
 import { TrainerBase, type TrainOptions } from './trainer-base.ts'
-import { Handles, type DataPosition, type TrainingBatches } from './trainer-types.ts'
-
-/** Losses and extras of one iteration, on the device. */
-interface Forwarded {
-  training_losses: TensorDict
-  extras: Record<string, TensorDict>
-  total_loss: Tensor
-}
+import { Handles, type DataPosition, type TrainableOptimizer, type TrainingBatches } from './trainer-types.ts'
 
 /** A batch, and the sample that comes after it. */
 interface Pulled {
@@ -25,12 +19,10 @@ interface Pulled {
   next: DataPosition | null
 }
 
-type Scalars = Pick<EngineData, 'training_losses' | 'extras'>
-
 /**
  * The original's trainer: `new RegularTrainer(optimizer, dataloader, monitors)`.
  *
- * Hyper-parameters: exp_name, exp_save, max_epoch, minibatch, nr_image_per_epoch (iterations of an epoch = nr_image_per_epoch // minibatch), snapshot
+ * Hyper-parameters: exp_name, exp_save, max_epoch, minibatch, nr_image_per_epoch (iterations of an epoch = nr_image_per_epoch // (minibatch × accumulate_batches)), snapshot
  * (a file to begin from); ours: snapshot_every (iterations between mid-epoch snapshots, 0: none), timer.
  */
 export class RegularTrainer extends TrainerBase {
@@ -41,15 +33,23 @@ export class RegularTrainer extends TrainerBase {
   #iterator: AsyncIterator<TensorDict> | Iterator<TensorDict> | null = null
   /** A batch that was asked for when the run was told to stop; the next train() begins with it. */
   #pending: Promise<Pulled> | null = null
+  /** An iteration that lacks batches because the data failed; the next train() goes on with it. */
+  #left: Gathered | null = null
+  /** One batch's share of an iteration, on the device; made where it is not 1. */
+  #share: Tensor | null = null
 
   override updateParams(): void {
     super.updateParams()
     const minibatch = this.integerParam('minibatch', 1)
     const images = this.integerParam('nr_image_per_epoch', 1)
-    if (images < minibatch) {
-      throw new SiamError('ERR_CONFIG', `an epoch would have 0 iterations: nr_image_per_epoch is ${images}, minibatch is ${minibatch}`, { hint: 'nr_image_per_epoch must be at least minibatch' })
+    const batches = this.#accumulateBatches
+    if (images < minibatch * batches) {
+      const several = batches === 1 ? '' : `, and an iteration takes ${batches} of them (accumulate_batches)`
+      throw new SiamError('ERR_CONFIG', `an epoch would have 0 iterations: nr_image_per_epoch is ${images}, minibatch is ${minibatch}${several}`, {
+        hint: 'nr_image_per_epoch must be at least minibatch × accumulate_batches',
+      })
     }
-    this.hyperParams.num_iterations = Math.floor(images / minibatch)
+    this.hyperParams.num_iterations = Math.floor(images / (minibatch * batches))
     this.state.max_iteration = this.iterationsPerEpoch
     this.#snapshotEvery = this.integerParam('snapshot_every', 0)
     const timer = this.stringParam('timer')
@@ -60,10 +60,30 @@ export class RegularTrainer extends TrainerBase {
     return this.hyperParams.num_iterations as number
   }
 
+  get #accumulateBatches(): number {
+    return this.optimizer.accumulateBatches ?? 1
+  }
+
   override setDataloader(dataloader: TrainingBatches): void {
     super.setDataloader(dataloader)
     this.#iterator = null
     this.#pending = null
+    this.#dropLeft()
+  }
+
+  override setOptimizer(optimizer: TrainableOptimizer): void {
+    const before = this.#accumulateBatches
+    super.setOptimizer(optimizer)
+    this.#dropLeft()
+    if (this.#accumulateBatches !== before) this.updateParams()
+  }
+
+  /** Gradients and scalars of a begun iteration, and what depends on the optimizer. */
+  #dropLeft(): void {
+    this.#left?.dispose()
+    this.#left = null
+    this.#share?.dispose()
+    this.#share = null
   }
 
   override async resume(target: 'latest' | number | string): Promise<void> {
@@ -72,6 +92,7 @@ export class RegularTrainer extends TrainerBase {
     const pending = this.#pending
     this.#pending = null
     this.#iterator = null
+    this.#dropLeft()
     await disposePulled(pending)
   }
 
@@ -111,11 +132,10 @@ export class RegularTrainer extends TrainerBase {
     const pbar = createProgress({ total: iterationsPerEpoch, initial: first, mode: this.options.progress })
     state.pbar = pbar
     state.print_str = ''
-    const time_dict: Record<string, number> = {}
     try {
       for (let iteration = first; iteration < end; iteration++) {
         state.iteration = iteration
-        await this.#iterate(epoch, iteration, time_dict, options.signal)
+        await this.#iterate(epoch, iteration, options.signal)
         this.position = iteration + 1 === iterationsPerEpoch ? { epoch, iteration: 0 } : { epoch: epoch - 1, iteration: iteration + 1 }
         pbar.setDescription(state.print_str)
         pbar.update()
@@ -127,38 +147,69 @@ export class RegularTrainer extends TrainerBase {
     }
   }
 
-  async #iterate(epoch: number, iteration: number, time_dict: Record<string, number>, signal: AbortSignal | undefined): Promise<void> {
+  async #iterate(epoch: number, iteration: number, signal: AbortSignal | undefined): Promise<void> {
     const { optimizer } = this
-    const handles = new Handles()
+    const gathered = this.#takeGathered(epoch, iteration)
     try {
-      const { training_data, next } = await timed('data', time_dict, () => this.#nextBatch(signal))
-      handles.add(training_data)
-      const schedule_info = optimizer.schedule(epoch, iteration)
-      this.lastLr = schedule_info.lr ?? this.lastLr
-      optimizer.zeroGrad()
-
-      const forwarded = await timed('fwd', time_dict, () => this.#forward(training_data, handles))
-      const due = this.monitors.filter((monitor) => monitor.isDue(iteration))
-      // On the CPU the values are there already, so a bad loss is found before it reaches the weights. On a device reading them here would
-      // stall it, so they are read after the step, and only when a monitor asks or a snapshot follows.
-      const onCpu = this.model.device === 'cpu'
-      let scalars = onCpu ? await this.#readScalars(forwarded) : null
-      if (scalars !== null) this.#checkFinite(scalars, epoch, iteration)
-
-      await timed('bwd', time_dict, () => this.#backward(forwarded.total_loss, handles))
+      while (gathered.batches < this.#accumulateBatches) await this.#gather(gathered, signal)
       await optimizer.modifyGrad(epoch, iteration)
-      await timed('optim', time_dict, () => optimizer.step())
-      this.dataPosition = next
+      await gathered.timed('optim', () => optimizer.step())
+      this.dataPosition = gathered.next
 
-      if (scalars === null && (due.length > 0 || this.#snapshotFollows(epoch, iteration))) {
-        scalars = await this.#readScalars(forwarded)
-        this.#checkFinite(scalars, epoch, iteration)
-      }
-      if (scalars !== null) {
-        const engine_data: EngineData = { schedule_info, ...scalars, time_dict: { ...time_dict } }
+      const own = gathered.handles.add(optimizer.takeExtras?.() ?? {})
+      const due = this.monitors.filter((monitor) => monitor.isDue(iteration))
+      const unread = gathered.unread.length > 0
+      if (due.length > 0 || (unread && this.#snapshotFollows(epoch, iteration))) {
+        const scalars = await gathered.scalars(own)
+        if (unread) this.#checkFinite(scalars, epoch, iteration)
+        const engine_data: EngineData = { schedule_info: gathered.schedule_info, ...scalars, time_dict: { ...gathered.time_dict } }
         for (const monitor of due) await monitor.update(engine_data)
       }
       this.reportSkipped()
+    } finally {
+      if (this.#left !== gathered) gathered.dispose()
+    }
+  }
+
+  /** The iteration that an error of the data interrupted between two batches, or a new one. */
+  #takeGathered(epoch: number, iteration: number): Gathered {
+    const left = this.#left
+    this.#left = null
+    if (left !== null && left.epoch === epoch && left.iteration === iteration) return left
+    left?.dispose()
+    return new Gathered(epoch, iteration)
+  }
+
+  /**
+   * One batch of an iteration: its gradients are added to those of the batches before it. A signal ends only the wait for the first one: with
+   * half an iteration in the running statistics of BatchNorm a snapshot would not resume exactly.
+   */
+  async #gather(gathered: Gathered, signal: AbortSignal | undefined): Promise<void> {
+    const { optimizer } = this
+    const { epoch, iteration, batches } = gathered
+    // If the data fails here, the next train() goes on with the batch after those that are in.
+    this.#left = batches > 0 ? gathered : null
+    const { training_data, next } = await gathered.timed('data', () => this.#nextBatch(batches === 0 ? signal : undefined))
+    this.#left = null
+    const handles = new Handles()
+    try {
+      handles.add(training_data)
+      if (batches === 0) {
+        gathered.schedule_info = optimizer.schedule(epoch, iteration)
+        this.lastLr = gathered.schedule_info.lr ?? this.lastLr
+        optimizer.zeroGrad()
+      }
+      const forwarded = await gathered.timed('fwd', () => this.#forward(training_data, handles, gathered.handles))
+      // On the CPU the values are there already, so a bad loss is found before it reaches the weights. On a device reading them here would
+      // stall it, so they are read after the step, and only when a monitor asks or a snapshot follows.
+      if (this.model.device === 'cpu') {
+        const [scalars] = (await readScalars([forwarded])).batches
+        gathered.read.push(scalars as Scalars)
+        this.#checkFinite(scalars as Scalars, epoch, iteration)
+      } else gathered.unread.push(forwarded)
+      await gathered.timed('bwd', () => this.#backward(forwarded.total_loss, handles))
+      gathered.batches++
+      gathered.next = next
     } finally {
       handles.dispose()
     }
@@ -201,14 +252,15 @@ export class RegularTrainer extends TrainerBase {
     }
   }
 
-  async #forward(training_data: TensorDict, handles: Handles): Promise<Forwarded> {
+  /** @param handles frees what the batch alone needs     @param kept frees losses and extras, which are read later */
+  async #forward(training_data: TensorDict, handles: Handles, kept: Handles): Promise<Forwarded> {
     const predict_data = handles.add(await this.model.forward(training_data))
     const training_losses: TensorDict = {}
     const extras: Record<string, TensorDict> = {}
     for (const [name, loss] of Object.entries(this.model.losses)) {
       const result = await loss.forward(predict_data, training_data)
-      training_losses[name] = handles.add(result.loss)
-      extras[name] = handles.add(result.extra)
+      training_losses[name] = kept.add(result.loss)
+      extras[name] = kept.add(result.extra)
     }
     const scalars = Object.values(training_losses)
     if (scalars.length === 0) throw new SiamError('ERR_ARGUMENT', 'the model has no losses to minimise', { hint: 'set model.losses, or model.losses.names in the configuration' })
@@ -216,25 +268,14 @@ export class RegularTrainer extends TrainerBase {
     return { training_losses, extras, total_loss }
   }
 
+  /** Adds this batch's share to the gradients: those of the mean over the iteration's batches. */
   async #backward(total_loss: Tensor, handles: Handles): Promise<void> {
     const { gradScaler } = this.optimizer
     const scalar = gradScaler === null ? total_loss : handles.add(await gradScaler.scale(total_loss))
-    await scalar.backward()
-  }
-
-  /** All losses and extras in one packed copy. */
-  async #readScalars({ training_losses, extras }: Forwarded): Promise<Scalars> {
-    const places: { tensor: Tensor; put: (value: number) => void }[] = []
-    const losses: Record<string, number> = {}
-    const read: Record<string, Record<string, number>> = {}
-    for (const [name, tensor] of Object.entries(training_losses)) places.push({ tensor, put: (value) => void (losses[name] = value) })
-    for (const [name, extra] of Object.entries(extras)) {
-      const own: Record<string, number> = (read[name] = {})
-      for (const [key, tensor] of Object.entries(extra)) places.push({ tensor, put: (value) => void (own[key] = value) })
-    }
-    const values = await loadAddon().readScalars(places.map(({ tensor }) => tensor.native))
-    for (const [i, { put }] of places.entries()) put(values[i] as number)
-    return { training_losses: losses, extras: read }
+    const batches = this.#accumulateBatches
+    if (batches === 1) return scalar.backward()
+    this.#share ??= Tensor.from(new Float32Array([1 / batches]), scalar.shape, { device: this.model.device })
+    await scalar.backward(this.#share)
   }
 
   #checkFinite({ training_losses }: Scalars, epoch: number, iteration: number): void {
@@ -266,6 +307,7 @@ export class RegularTrainer extends TrainerBase {
     // A generator's finally blocks run here. While a batch is awaited they could not: return() would wait for it.
     if (pending === null) await this.#iterator?.return?.()
     this.#iterator = null
+    this.#dropLeft()
     await super.close()
     // Closing the dataloader ends the wait for a batch that nobody will use.
     await disposePulled(pending)

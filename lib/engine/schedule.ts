@@ -1,5 +1,6 @@
 /** What a configuration plans: the learning rate of every iteration, the groups that scale it, and what is frozen when. */
 import { numIterations, requireTrain, trainerParams, type Config } from '../config/index.ts'
+import { emaDecayAt } from './ema-decay.ts'
 import { frozenAt } from './grad-modifier.ts'
 import { divideIntoGroups, type ParameterGroup } from './lr-multiplier.ts'
 import { buildLrPolicy } from './lr-policy.ts'
@@ -8,10 +9,37 @@ export interface Schedule {
   maxEpoch: number
   numIterations: number
   groups: ParameterGroup[]
+  /** From epoch 0 to maxEpoch, without a gap. */
+  phases: SchedulePhase[]
   /** Parameters that do not train, at each epoch from 0 to maxEpoch − 1. */
   frozen: string[][]
   /** The base learning rate; a group's is this times its ratio. */
   lrAt(epoch: number, iteration: number): number
+  momentum: number
+  weightDecay: number
+  /** Largest norm and largest element of the gradients; 0: no limit. */
+  clipGradNorm: number
+  clipGradValue: number
+  /** Batches of an iteration, and pairs of a batch. */
+  accumulateBatches: number
+  minibatch: number
+  /** The average of the weights; null where there is none. */
+  ema: { decay: number; warmup: number; finalModel: boolean } | null
+  /** Decay of the average at an iteration's step, 0 where there is none; a step that a gradient scaler skips is not counted. */
+  emaDecayAt(epoch: number, iteration: number): number
+}
+
+/** A part of the learning-rate schedule: one entry of `lr_policy`, or what stands in for it. */
+export interface SchedulePhase {
+  /** The policy's name; `constant` without a policy, `held` past the last one's end. */
+  name: string
+  /** Half-open range. */
+  epochs: [from: number, to: number]
+  /** Base rate at the first and the last iteration. */
+  from: number
+  to: number
+  /** The rate grows: a warm-up. */
+  rising: boolean
 }
 
 /** One bar of a chart: parameters that are frozen over the same epochs. */
@@ -30,16 +58,45 @@ export interface FrozenSpan {
 export function scheduleOf(config: Config, parameters: readonly string[]): Schedule {
   const { optim } = requireTrain(config)
   const sgd = optim.optimizer.SGD
-  const policy = buildLrPolicy(sgd.lr_policy, Math.floor(sgd.nr_image_per_epoch / sgd.minibatch))
-  const maxEpoch = trainerParams(config).max_epoch
+  const policy = buildLrPolicy(sgd.lr_policy, Math.floor(sgd.nr_image_per_epoch / (sgd.minibatch * sgd.accumulate_batches)))
+  const { max_epoch: maxEpoch, minibatch } = trainerParams(config)
+  const iterations = numIterations(config)
+  const { decay, warmup, final_model: finalModel } = optim.ema
   const steps = freezingSteps(config)
+  const lrAt = (epoch: number, iteration: number): number => policy?.getLr(epoch, iteration) ?? sgd.lr
+  const lengths = policy?.policies.map(({ epochs }, i) => ({ name: sgd.lr_policy[i]?.name ?? '', epochs })) ?? [{ name: 'constant', epochs: maxEpoch }]
   return {
     maxEpoch,
-    numIterations: numIterations(config),
+    numIterations: iterations,
     groups: divideIntoGroups(sgd.lr_multiplier, parameters),
     frozen: Array.from({ length: maxEpoch }, (_, epoch) => frozenAt(steps, parameters, epoch)),
-    lrAt: (epoch, iteration) => policy?.getLr(epoch, iteration) ?? sgd.lr,
+    phases: phasesOf(lengths, maxEpoch, (epoch, last) => lrAt(epoch, last ? iterations - 1 : 0)),
+    lrAt,
+    momentum: sgd.momentum,
+    weightDecay: sgd.weight_decay,
+    clipGradNorm: sgd.clip_grad_norm,
+    clipGradValue: sgd.clip_grad_value,
+    accumulateBatches: sgd.accumulate_batches,
+    minibatch,
+    ema: decay === 0 ? null : { decay, warmup, finalModel },
+    emaDecayAt: (epoch, iteration) => emaDecayAt(epoch * iterations + iteration, decay, warmup),
   }
+}
+
+/** @param rateAt the base rate at the first or the last iteration of an epoch */
+function phasesOf(lengths: readonly { name: string; epochs: number }[], maxEpoch: number, rateAt: (epoch: number, last: boolean) => number): SchedulePhase[] {
+  const phases: SchedulePhase[] = []
+  let start = 0
+  for (const { name, epochs } of [...lengths, { name: 'held', epochs: Infinity }]) {
+    const end = Math.min(maxEpoch, start + epochs)
+    if (end > start) {
+      const from = rateAt(start, false)
+      const to = rateAt(end - 1, true)
+      phases.push({ name, epochs: [start, end], from, to, rising: to > from })
+    }
+    start = end
+  }
+  return phases
 }
 
 /** Only DynamicFreezer has a schedule that can be told in advance; a user's own modifier does what it does. */
@@ -80,6 +137,14 @@ export interface ScheduleJson {
   lr: [epoch: number, iteration: number, lr: number][]
   groups: { name: string; ratio: number; parameters: string[] }[]
   frozen: Record<string, string[]>
+  momentum: number
+  weight_decay: number
+  /** 0: no limit. */
+  clip_grad_norm: number
+  clip_grad_value: number
+  accumulate_batches: number
+  minibatch: number
+  ema: { decay: number; warmup: number; final_model: boolean } | null
 }
 
 /** Every `every`-th iteration of each epoch, and its last one. */
@@ -98,5 +163,12 @@ export function scheduleJson(schedule: Schedule, every = 1): ScheduleJson {
     lr: Array.from(iterationsOf(schedule, every), ([epoch, iteration]) => [epoch, iteration, schedule.lrAt(epoch, iteration)]),
     groups: schedule.groups.map(({ name, ratio, parameters }) => ({ name, ratio, parameters })),
     frozen: Object.fromEntries(schedule.frozen.map((names, epoch) => [String(epoch), names])),
+    momentum: schedule.momentum,
+    weight_decay: schedule.weightDecay,
+    clip_grad_norm: schedule.clipGradNorm,
+    clip_grad_value: schedule.clipGradValue,
+    accumulate_batches: schedule.accumulateBatches,
+    minibatch: schedule.minibatch,
+    ema: schedule.ema === null ? null : { decay: schedule.ema.decay, warmup: schedule.ema.warmup, final_model: schedule.ema.finalModel },
   }
 }

@@ -1,9 +1,9 @@
 /**
  * What a snapshot holds. The first three entries are the original's, so that its Python loads our files and we load its:
  * `epoch` (the last complete one), `model_state_dict`, `optimizer_state_dict`. All that an exact resume needs besides is in
- * `siamfcpp_native`.
+ * `siamfcpp_native`, and in `ema_state_dict` where the run averages its weights; the original passes over both.
  */
-import { CheckpointTensor, modelStateOf, PyDict, PyFloat, type Checkpoint } from '../checkpoint/index.ts'
+import { CheckpointTensor, emaStateKey, emaStateOf, modelStateOf, PyDict, PyFloat, type Checkpoint } from '../checkpoint/index.ts'
 import { SiamError } from '../errors.ts'
 import type { GradScalerState, NamedRawTensor } from '../native/addon.ts'
 
@@ -29,6 +29,8 @@ export interface RunState extends RunPosition {
   /** Base learning rate of the last step. */
   lr: number
   gradScaler: GradScalerState | null
+  /** Updates of the average in `ema_state_dict`; absent where the run keeps none. */
+  ema?: { updates: number }
   /** State of torch's CPU generator. */
   rngState: Uint8Array
   /** Threads of libtorch's team: sums are only bit-equal with the same number. */
@@ -43,6 +45,8 @@ export interface SnapshotContents {
   modelState: Map<string, CheckpointTensor>
   /** Absent in final_model.pkl and in bare weight files. */
   optimizerState: PyDict | null
+  /** The moving average of the weights; null where the run kept none. */
+  emaState: Map<string, CheckpointTensor> | null
   /** null for a snapshot that the original wrote. */
   run: RunState | null
 }
@@ -56,13 +60,17 @@ export function composeWeights(modelState: readonly NamedRawTensor[]): PyDict {
   return PyDict.fromObject({ model_state_dict: stateDictOf(modelState) })
 }
 
-/** The object that epoch-N.pkl holds. */
-export function composeSnapshot(modelState: readonly NamedRawTensor[], optimizerState: PyDict, run: RunState): PyDict {
-  const { sampler, gradScaler } = run
+/**
+ * The object that epoch-N.pkl holds.
+ * @param emaState the average of a run that keeps one; its key is not there otherwise
+ */
+export function composeSnapshot(modelState: readonly NamedRawTensor[], optimizerState: PyDict, run: RunState, emaState: readonly NamedRawTensor[] | null = null): PyDict {
+  const { sampler, gradScaler, ema } = run
   return PyDict.fromObject({
     epoch: run.epoch,
     model_state_dict: stateDictOf(modelState),
     optimizer_state_dict: optimizerState,
+    ...(emaState === null ? {} : { [emaStateKey]: stateDictOf(emaState) }),
     [sectionKey]: PyDict.fromObject({
       format: sectionFormat,
       package_version: run.packageVersion,
@@ -84,6 +92,7 @@ export function composeSnapshot(modelState: readonly NamedRawTensor[], optimizer
               growth_interval: gradScaler.growth_interval,
               _growth_tracker: gradScaler._growth_tracker,
             }),
+      ...(ema === undefined ? {} : { ema: PyDict.fromObject({ updates: ema.updates }) }),
       rng_state: CheckpointTensor.fromRaw({ dtype: 'uint8', shape: [run.rngState.byteLength], data: run.rngState }),
       threads: run.threads,
     }),
@@ -149,6 +158,7 @@ function readRun(dict: PyDict, file: string): RunState {
   }
   const sampler = fields.optionalFields('sampler')
   const scaler = fields.optionalFields('grad_scaler')
+  const ema = dict.has('ema') ? fields.optionalFields('ema') : null
   return {
     epoch: fields.integer('epoch', -1),
     iteration: fields.integer('iteration', 0),
@@ -167,6 +177,7 @@ function readRun(dict: PyDict, file: string): RunState {
             growth_interval: scaler.integer('growth_interval', 1),
             _growth_tracker: scaler.integer('_growth_tracker', 0),
           },
+    ...(ema === null ? {} : { ema: { updates: ema.integer('updates', 0) } }),
     rngState: fields.bytes('rng_state'),
     threads: fields.integer('threads', 0),
     packageVersion: fields.string('package_version'),
@@ -190,6 +201,7 @@ export function readSnapshot(checkpoint: Checkpoint): SnapshotContents {
     epoch: dict.has('epoch') ? new Fields(dict, '', file).integer('epoch', -1) : -1,
     modelState,
     optimizerState: optimizer ?? null,
+    emaState: dict.has(emaStateKey) ? emaStateOf(checkpoint) : null,
     run: section === undefined ? null : readRun(section, file),
   }
 }

@@ -2,13 +2,14 @@
  * What all trainers share: hyper-parameters, the engine's state, snapshots, resuming.
  */
 import path from 'node:path'
-import { stateSha256 } from '../checkpoint/index.ts'
+import { emaStateKey, stateSha256 } from '../checkpoint/index.ts'
 import { collectTensors } from '../checkpoint/values.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
 import type { EngineState, HyperParams, Monitor } from '../monitors/monitor.ts'
 import { loadAddon } from '../native/load.ts'
 import { nearestName } from '../registry.ts'
 import { packageVersion } from '../version.ts'
+import { adoptAverage } from './ema.ts'
 import { checkWritable, readResumeTarget, removeOldMidEpoch } from './output-folder.ts'
 import type { ProgressOptions } from './progress.ts'
 import { finalModelName, snapshotName, writeSnapshotFile } from './snapshot-file.ts'
@@ -233,11 +234,12 @@ export abstract class TrainerBase implements AsyncDisposable {
     this.#settle()
     const checkpoint = await readResumeTarget(this.state.snapshot_dir, target, (line) => this.log(line))
     const { file } = checkpoint
-    const { epoch, modelState, optimizerState, run } = readSnapshot(checkpoint)
+    const { epoch, modelState, optimizerState, emaState, run } = readSnapshot(checkpoint)
     // Before anything is loaded: a refused snapshot leaves the model as it was.
     if (run !== null) this.#checkFits(run, file)
     await this.model.loadStateDict(modelState, { file })
     if (optimizerState !== null) await this.optimizer.loadStateDict(optimizerState, file)
+    await adoptAverage(this.optimizer.ema ?? null, emaState, run?.ema?.updates ?? 0, file, (line) => this.log(line))
     if (run === null) await this.#adoptForeign(epoch, file, optimizerState === null)
     else await this.#adopt(run, file)
     this.#saved = { ...this.position }
@@ -292,7 +294,8 @@ export abstract class TrainerBase implements AsyncDisposable {
   }
 
   /**
-   * Writes `epoch-N.pkl` after an epoch, `epoch-N-iter-M.pkl` inside of one, or `final_model.pkl` (weights alone) with `modelParamOnly`: to a temporary
+   * Writes `epoch-N.pkl` after an epoch, `epoch-N-iter-M.pkl` inside of one, or `final_model.pkl` (weights alone; the averaged ones where the
+   * run keeps them for it) with `modelParamOnly`: to a temporary
    * file, synced, renamed, so that a kill at any moment leaves the file of before or the whole new one. Mid-epoch snapshots but the newest two
    * are removed afterwards.
    * @returns the file's path
@@ -301,18 +304,19 @@ export abstract class TrainerBase implements AsyncDisposable {
   async saveSnapshot(options: { modelParamOnly?: boolean } = {}): Promise<string> {
     this.#settle()
     const { snapshot_dir: dir } = this.state
-    const modelState = await this.model.stateDict()
+    const ema = this.optimizer.ema ?? null
     if (options.modelParamOnly === true) {
       checkWritable(dir)
       const file = path.join(dir, finalModelName)
-      await writeSnapshotFile(file, composeWeights(modelState))
+      await writeSnapshotFile(file, composeWeights(await (ema?.finalModel === true ? ema : this.model).stateDict()))
       return file
     }
     if (this.position.epoch < 0 && this.position.iteration === 0) throw new SiamError('ERR_ARGUMENT', 'there is nothing to save: no iteration has been trained')
     checkWritable(dir)
     const { epoch, iteration } = this.position
     const file = path.join(dir, iteration === 0 ? snapshotName(epoch) : snapshotName(epoch + 1, iteration))
-    await writeSnapshotFile(file, composeSnapshot(modelState, await this.optimizer.stateDict(), await this.#runState()))
+    const emaState = ema === null ? null : await ema.stateDict()
+    await writeSnapshotFile(file, composeSnapshot(await this.model.stateDict(), await this.optimizer.stateDict(), await this.#runState(), emaState))
     this.state.snapshot_file = file
     this.#saved = { ...this.position }
     await removeOldMidEpoch(dir, file, keptMidEpoch)
@@ -328,6 +332,7 @@ export abstract class TrainerBase implements AsyncDisposable {
       configSha256: this.options.configSha256 ?? '',
       lr: this.lastLr,
       gradScaler: (await this.optimizer.gradScaler?.stateDict()) ?? null,
+      ...(this.optimizer.ema ? { ema: { updates: this.optimizer.ema.updates } } : {}),
       rngState: await addon.rngState(),
       threads: this.options.threads ?? 0,
       numIterations: this.iterationsPerEpoch,
@@ -336,11 +341,12 @@ export abstract class TrainerBase implements AsyncDisposable {
     }
   }
 
-  /** SHA-256 over parameters, buffers and optimizer state: equal means bit-identical. */
+  /** SHA-256 over parameters, buffers, optimizer state and (where there is one) the average: equal means bit-identical. */
   async stateSha256(): Promise<string> {
     const optimizerState = collectTensors(await this.optimizer.stateDict())
     const momentum = Array.from(optimizerState, ([name, tensor]) => ({ name: `optimizer_state_dict.${name}`, ...tensor.toRaw() }))
-    return stateSha256([...(await this.model.stateDict()), ...momentum])
+    const average = (await this.optimizer.ema?.stateDict()) ?? []
+    return stateSha256([...(await this.model.stateDict()), ...momentum, ...average.map((entry) => ({ ...entry, name: `${emaStateKey}.${entry.name}` }))])
   }
 
   /** Hands parts over that close() is to free, in the order in which they were made. */

@@ -4,6 +4,7 @@
 import type { PyDict } from '../checkpoint/index.ts'
 import type { SkippedSample } from '../native/addon.ts'
 import type { Tensor } from '../native/tensor.ts'
+import type { Ema } from './ema.ts'
 import type { GradScaler } from './grad-scaler.ts'
 import type { Model, StateTable } from './model.ts'
 import type { TensorDict, TrainableLoss } from './losses.ts'
@@ -29,6 +30,12 @@ export interface TrainableOptimizer {
   /** @param iteration absent at the start of an epoch */
   modifyGrad(epoch: number, iteration?: number): void | Promise<void>
   step(): Promise<unknown>
+  /** Batches whose mean gradient makes one step; without it 1. */
+  readonly accumulateBatches?: number
+  /** A moving average of the weights, kept in snapshots. */
+  readonly ema?: Pick<Ema, 'stateDict' | 'loadStateDict' | 'reset' | 'updates' | 'finalModel'> | null
+  /** Scalars of the last step for the monitors, under `extras.optim`; the trainer disposes them. */
+  takeExtras?(): TensorDict
   stateDict(): Promise<PyDict>
   loadStateDict(state: PyDict, file?: string): Promise<void>
 }

@@ -121,6 +121,10 @@ export interface NativeSgd {
   loadMomentumBuffers(entries: NamedRawTensor[]): Promise<void>
   /** Total L2 norm of the gradients of all groups (float64 accumulation). */
   gradNorm(): Promise<number>
+  /** Scales the gradients of all groups to a total L2 norm of at most maxNorm, as torch's clip_grad_norm_. @returns the norm before, a scalar */
+  clipGradNorm(maxNorm: number): Promise<NativeTensor>
+  /** Queued: limits each element of the gradients to [−maxValue, maxValue], as torch's clip_grad_value_. */
+  clipGradValue(maxValue: number): void
   dispose(): void
 }
 
@@ -141,6 +145,21 @@ export interface NativeGradScaler {
   update(): Promise<void>
   stateDict(): Promise<GradScalerState>
   loadStateDict(state: GradScalerState): Promise<void>
+  dispose(): void
+}
+
+/** A moving average of a model's parameters and buffers (native/core/ema.h). */
+export interface NativeEma {
+  /** Queued: the average begins with the state as it is then; nothing happens where it has begun. */
+  begin(): void
+  /** shadow += (1 − decay) · (value − shadow); integers are copied. */
+  update(decay: number): Promise<void>
+  /** Queued: forgets the average. */
+  reset(): void
+  /** In the original's state_dict order; the model's own state before begin(). */
+  stateDict(): Promise<NamedRawTensor[]>
+  /** Every entry of the model must be there with its shape (ERR_CHECKPOINT). */
+  loadStateDict(entries: NamedRawTensor[]): Promise<void>
   dispose(): void
 }
 
@@ -295,6 +314,7 @@ export interface NativeAddon {
   createModel(spec: ModelSpec): Promise<NativeModel>
   createLoss(spec: LossSpec): NativeLoss
   createSgd(model: NativeModel, groups: SgdGroupSpec[]): NativeSgd
+  createEma(model: NativeModel): NativeEma
   createGradScaler(init: GradScalerState & { enabled: boolean }): NativeGradScaler
   createLoader(spec: LoaderSpec): NativeLoader
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker

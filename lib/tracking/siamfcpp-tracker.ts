@@ -1,7 +1,7 @@
 /**
  * The tracker: a box in the first frame, then a box and a score for each frame after it.
  */
-import { modelStateOf, readCheckpoint } from '../checkpoint/index.ts'
+import { emaStateOf, modelStateOf, readCheckpoint } from '../checkpoint/index.ts'
 import { requireTest, selected, whereIs, type Config } from '../config/index.ts'
 import { buildModel } from '../engine/builders.ts'
 import { Model, type StateTable } from '../engine/model.ts'
@@ -26,6 +26,8 @@ export interface TrackerOptions {
    * Default: the configuration's `test.track.model.task_model.SiamTrack.pretrain_model_path`.
    */
   weights?: string | StateTable
+  /** Take the averaged weights out of the snapshot that `weights` names (a run with `optim.ema`), instead of those of its last step. */
+  ema?: boolean
   /** A model that is there already (for instance one that is being trained); the tracker does not dispose it. */
   model?: Model
   /** 'cpu' (default), 'cuda', 'cuda:N'. */
@@ -38,7 +40,7 @@ export interface TrackerOptions {
 /**
  * Builds the tracker that `test.track` of a configuration describes.
  * @throws ERR_CONFIG for a tracker or network that cannot be built, ERR_CHECKPOINT when the weights do not fit, ERR_DEVICE, ERR_ARGUMENT
- *   when there are no weights at all
+ *   when there are no weights at all, or `ema` without a snapshot
  */
 export async function buildTracker(config: Config, options: TrackerOptions = {}): Promise<SiamFCppTracker> {
   const spec = trackerSpec(config)
@@ -51,14 +53,15 @@ export async function buildTracker(config: Config, options: TrackerOptions = {})
     if (options.weights !== undefined) throw new SiamError('ERR_ARGUMENT', 'Expected either weights or a model, not both')
     return new SiamFCppTracker(options.model, spec, false)
   }
-  const { weights } = options
+  const { weights, ema = false } = options
+  if (ema && typeof weights !== 'string') throw new SiamError('ERR_ARGUMENT', 'Expected the file of a snapshot for weights where ema is asked for')
   const configured = requireTest(config).model?.task_model.SiamTrack?.pretrain_model_path ?? ''
   if (weights === undefined && configured === '') {
     throw new SiamError('ERR_ARGUMENT', 'there are no weights to track with', {
       hint: 'pass weights (--weights PATH), or set test.track.model.task_model.SiamTrack.pretrain_model_path',
     })
   }
-  const table = typeof weights === 'string' ? modelStateOf(await readCheckpoint(weights)) : weights
+  const table = typeof weights === 'string' ? (ema ? emaStateOf : modelStateOf)(await readCheckpoint(weights)) : weights
   const model = await buildModel(config, { part: 'test', device: options.device, pretrained: weights === undefined, log: options.log })
   try {
     if (table !== undefined) await model.loadStateDict(table, typeof weights === 'string' ? { file: weights } : {})

@@ -6,6 +6,7 @@ void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   register_tensor(env, exports, addon);
   register_model(env, exports, addon);
   register_training(env, exports, addon);
+  register_ema(env, exports, addon);
   register_runtime(env, exports, addon);
   register_tracker(env, exports, addon);
   register_data(env, exports, addon);

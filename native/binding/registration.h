@@ -10,6 +10,7 @@ class AddonEnv;
 void register_tensor(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_model(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_training(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_ema(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_runtime(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon);

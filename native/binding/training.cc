@@ -1,6 +1,7 @@
 #include "training.h"
 
 #include "../base/error.h"
+#include "../core/clip.h"
 #include "convert.h"
 #include "model.h"
 #include "registration.h"
@@ -73,7 +74,8 @@ void SgdHandle::define(Napi::Env env, AddonEnv& addon) {
       env, kName,
       {InstanceMethod<&SgdHandle::zero_grad>("zeroGrad"), InstanceMethod<&SgdHandle::set_lr>("setLr"), InstanceMethod<&SgdHandle::step>("step"),
        InstanceMethod<&SgdHandle::momentum_buffers>("momentumBuffers"), InstanceMethod<&SgdHandle::load_momentum_buffers>("loadMomentumBuffers"),
-       InstanceMethod<&SgdHandle::grad_norm>("gradNorm"), InstanceAccessor("disposed", &SgdHandle::js_disposed, nullptr), InstanceMethod("dispose", &SgdHandle::js_dispose)}));
+       InstanceMethod<&SgdHandle::grad_norm>("gradNorm"), InstanceMethod<&SgdHandle::clip_grad_norm>("clipGradNorm"), InstanceMethod<&SgdHandle::clip_grad_value>("clipGradValue"),
+       InstanceAccessor("disposed", &SgdHandle::js_disposed, nullptr), InstanceMethod("dispose", &SgdHandle::js_dispose)}));
 }
 
 Napi::Value SgdHandle::zero_grad(const Napi::CallbackInfo& info) {
@@ -153,6 +155,21 @@ Napi::Value SgdHandle::grad_norm(const Napi::CallbackInfo& info) {
         return std::sqrt(total);
       },
       [](Napi::Env env, double& norm) -> Napi::Value { return Napi::Number::New(env, norm); });
+}
+
+Napi::Value SgdHandle::clip_grad_norm(const Napi::CallbackInfo& info) {
+  const auto sgd = get("clipGradNorm");
+  const double max_norm = info[0].As<Napi::Number>().DoubleValue();
+  return AddonEnv::of(info.Env()).run<TensorPtr>(
+      info.Env(), "clipGradNorm", [sgd, max_norm] { return make_slot(core::clip_grad_norm(*sgd, max_norm)); },
+      [](Napi::Env env, TensorPtr& slot) -> Napi::Value { return TensorHandle::wrap(env, slot); });
+}
+
+Napi::Value SgdHandle::clip_grad_value(const Napi::CallbackInfo& info) {
+  const auto sgd = get("clipGradValue");
+  const double max_value = info[0].As<Napi::Number>().DoubleValue();
+  AddonEnv::of(info.Env()).post("clipGradValue", [sgd, max_value] { core::clip_grad_value(*sgd, max_value); });
+  return info.Env().Undefined();
 }
 
 namespace {

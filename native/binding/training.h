@@ -33,6 +33,8 @@ class SgdHandle : public Handle<SgdHandle, core::Sgd> {
   Napi::Value momentum_buffers(const Napi::CallbackInfo& info);
   Napi::Value load_momentum_buffers(const Napi::CallbackInfo& info);
   Napi::Value grad_norm(const Napi::CallbackInfo& info);
+  Napi::Value clip_grad_norm(const Napi::CallbackInfo& info);
+  Napi::Value clip_grad_value(const Napi::CallbackInfo& info);
 };
 
 class GradScalerHandle : public Handle<GradScalerHandle, core::GradScaler> {

@@ -25,12 +25,7 @@ void GradScaler::unscale(Sgd& optimizer) {
   if (!enabled_) return;
   if (unscaled_.count(&optimizer) != 0) throw SiamException("ERR_ARGUMENT", "GradScaler.unscale: expected one call an optimizer before update() but received a second");
   c10::NoGradGuard no_grad;
-  std::vector<at::Tensor> gradients;
-  for (auto& group : optimizer.groups()) {
-    for (auto& parameter : group.parameters) {
-      if (parameter.grad().defined()) gradients.push_back(parameter.grad());
-    }
-  }
+  const std::vector<at::Tensor> gradients = optimizer.gradients();
   if (gradients.empty()) throw SiamException("ERR_ARGUMENT", "GradScaler.unscale: expected gradients (call backward first) but found none");
   const at::Tensor inverse = scale_on(gradients[0].device()).to(at::kDouble).reciprocal().to(at::kFloat);
   at::_amp_foreach_non_finite_check_and_unscale_(gradients, found_inf_, inverse);

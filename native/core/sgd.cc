@@ -40,4 +40,14 @@ void Sgd::zero_grad() {
   }
 }
 
+std::vector<at::Tensor> Sgd::gradients() const {
+  std::vector<at::Tensor> found;
+  for (const auto& group : groups_) {
+    for (const auto& parameter : group.parameters) {
+      if (parameter.grad().defined()) found.push_back(parameter.grad());
+    }
+  }
+  return found;
+}
+
 }  // namespace siam::core

@@ -27,6 +27,8 @@ class Sgd {
   void set_lr(size_t group, double lr) { groups_.at(group).lr = lr; }
 
   std::vector<SgdGroup>& groups() { return groups_; }
+  /// The gradients that there are, group by group (frozen parameters have none).
+  std::vector<at::Tensor> gradients() const;
   /// Momentum buffers by parameter name; only those that exist.
   std::map<std::string, at::Tensor>& momentum() { return momentum_; }
 

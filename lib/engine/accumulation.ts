@@ -1,0 +1,96 @@
+/** What one iteration gathers from its batches: times, losses and extras, which monitors see as their means. */
+import type { EngineData } from '../monitors/monitor.ts'
+import { loadAddon } from '../native/load.ts'
+import type { Tensor } from '../native/tensor.ts'
+import type { TensorDict } from './losses.ts'
+import { timed } from './timer.ts'
+import { Handles, type DataPosition } from './trainer-types.ts'
+
+/** Losses and extras of one batch, on the device. */
+export interface Forwarded {
+  training_losses: TensorDict
+  extras: Record<string, TensorDict>
+  total_loss: Tensor
+}
+
+export type Scalars = Pick<EngineData, 'training_losses' | 'extras'>
+
+/** Scalars of several batches: each value the mean over them. With one batch its own values, bit by bit. */
+export function meanScalars(batches: readonly Scalars[]): Scalars {
+  const mean = (dicts: readonly Readonly<Record<string, number>>[]): Record<string, number> =>
+    Object.fromEntries(Object.keys(dicts[0] ?? {}).map((key) => [key, dicts.reduce((sum, dict) => sum + (dict[key] ?? Number.NaN), 0) / dicts.length]))
+  const names = Object.keys(batches[0]?.extras ?? {})
+  return {
+    training_losses: mean(batches.map(({ training_losses }) => training_losses)),
+    extras: Object.fromEntries(names.map((name) => [name, mean(batches.map(({ extras }) => extras[name] ?? {}))])),
+  }
+}
+
+/** Reads losses and extras of any number of batches, and the optimizer's own scalars, in one packed copy. */
+export async function readScalars(forwarded: readonly Forwarded[], own: TensorDict = {}): Promise<{ batches: Scalars[]; own: Record<string, number> }> {
+  const places: { tensor: Tensor; put: (value: number) => void }[] = []
+  const note = (tensors: TensorDict): Record<string, number> => {
+    const values: Record<string, number> = {}
+    for (const [key, tensor] of Object.entries(tensors)) places.push({ tensor, put: (value) => void (values[key] = value) })
+    return values
+  }
+  const result = {
+    batches: forwarded.map(({ training_losses, extras }) => ({
+      training_losses: note(training_losses),
+      extras: Object.fromEntries(Object.entries(extras).map(([name, extra]) => [name, note(extra)])),
+    })),
+    own: note(own),
+  }
+  if (places.length === 0) return result
+  const values = await loadAddon().readScalars(places.map(({ tensor }) => tensor.native))
+  for (const [i, { put }] of places.entries()) put(values[i] as number)
+  return result
+}
+
+/** One iteration that is under way. */
+export class Gathered {
+  readonly epoch: number
+  readonly iteration: number
+  /** Batches whose gradients are in. */
+  batches = 0
+  schedule_info: Record<string, number> = {}
+  /** Sums over the batches. */
+  readonly time_dict: Record<string, number> = {}
+  /** The sample after the last batch. */
+  next: DataPosition | null = null
+  /** Losses and extras that lie on the device still. */
+  readonly unread: Forwarded[] = []
+  readonly read: Scalars[] = []
+  /** Frees what `unread` names. */
+  readonly handles = new Handles()
+
+  constructor(epoch: number, iteration: number) {
+    this.epoch = epoch
+    this.iteration = iteration
+  }
+
+  /** Runs a stage and adds its seconds to what it has taken so far. */
+  async timed<T>(stage: string, work: () => T | Promise<T>): Promise<T> {
+    const once: Record<string, number> = {}
+    try {
+      return await timed(stage, once, work)
+    } finally {
+      this.time_dict[stage] = (this.time_dict[stage] ?? 0) + (once[stage] ?? 0)
+    }
+  }
+
+  /**
+   * The means over the batches, and under `extras.optim` what the optimizer has to say.
+   * @param own scalars of the step; none: `extras` is as the losses left it
+   */
+  async scalars(own: TensorDict): Promise<Scalars> {
+    const fresh = await readScalars(this.unread.splice(0), own)
+    this.read.push(...fresh.batches)
+    const { training_losses, extras } = meanScalars(this.read)
+    return { training_losses, extras: Object.keys(fresh.own).length === 0 ? extras : { ...extras, optim: { ...extras.optim, ...fresh.own } } }
+  }
+
+  dispose(): void {
+    this.handles.dispose()
+  }
+}
