@@ -12,6 +12,7 @@ import type { TrainerBase } from '../engine/trainer-base.ts'
 import { SiamError } from '../errors.ts'
 import { Monitor, type EngineData } from '../monitors/monitor.ts'
 import { withSignals } from './common.ts'
+import { printDryRun } from './dry-run.ts'
 import { commandLine } from './resume-command.ts'
 
 export interface TrainFlags {
@@ -24,6 +25,7 @@ export interface TrainFlags {
   maxIterations?: number
   snapshotEvery?: number
   strict?: boolean
+  dryRun?: boolean
   json?: boolean
   quiet?: boolean
 }
@@ -33,6 +35,7 @@ Examples:
   siamtrain train configs/siamfcpp_alexnet-got10k.yaml
   siamtrain train my.yaml train.track.data.minibatch=8 --seed 7 --snapshot-every 200
   siamtrain train my.yaml --resume latest
+  siamtrain train my.yaml --dry-run          what it would do: configuration, network, schedule, data, memory
 
 Snapshots go to exp_save/exp_name: epoch-N.pkl after each epoch, epoch-N-iter-M.pkl inside of one (--snapshot-every, Ctrl-C), final_model.pkl at
 the end. Ctrl-C finishes the iteration, saves, and says how to go on; a second Ctrl-C ends at once.`
@@ -60,6 +63,7 @@ export function registerTrainCommand(program: Command): void {
     .option('--max-iterations <n>', 'stop after that many iterations of this call, with a snapshot', integer(1))
     .option('--snapshot-every <n>', 'also write a snapshot after every n iterations', integer(1))
     .option('--strict', 'bad data is an error instead of being skipped and counted')
+    .option('--dry-run', 'say what would be trained and what is missing; nothing is written. Exit code 1 when the run would not start')
     .option('--json', 'one JSON line for each iteration and one at the end, on standard output')
     .option('--quiet', 'no progress and no messages, only errors')
     .addHelpText('after', examples)
@@ -84,12 +88,14 @@ async function printLine(value: unknown): Promise<void> {
 
 async function train(configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal): Promise<void> {
   const say = flags.quiet === true ? (): void => {} : (line: string): void => void process.stderr.write(`${line}\n`)
+  if (flags.resume !== undefined && flags.overwrite === true) throw new SiamError('ERR_ARGUMENT', '--resume and --overwrite contradict each other')
   const config = await loadConfig(configFile, overrides, { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
   const params = trainerParams(config)
   const dir = path.join(params.exp_save, params.exp_name)
 
+  if (flags.dryRun === true) return printDryRun(config, flags, signal)
+
   // Everything that can be wrong with the folder is found before data and network take their time.
-  if (flags.resume !== undefined && flags.overwrite === true) throw new SiamError('ERR_ARGUMENT', '--resume and --overwrite contradict each other')
   // --resume has precedence over the configuration's snapshot, which may be one of this folder or of another run.
   const resume = flags.resume ?? (params.snapshot === '' ? undefined : params.snapshot)
   if (resume !== undefined) await checkResumeTarget(dir, resume)

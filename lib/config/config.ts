@@ -44,6 +44,11 @@ export function rememberTree(config: Config, tree: ConfigNode): void {
   trees.set(config, tree)
 }
 
+/** @returns the tree that a configuration was made of */
+export function treeOf(config: Config): ConfigNode | undefined {
+  return trees.get(config)
+}
+
 /** @returns file and line of a key of `config` (its nearest existing ancestor), as options for a SiamError */
 export function whereIs(config: Config, path: string | readonly PropertyKey[]): { file?: string; line?: number } {
   const tree = trees.get(config)

@@ -8,6 +8,7 @@ import { checkConfig } from './check.ts'
 import { rememberTree } from './config.ts'
 import type { Config, ConfigWarning } from './config.ts'
 import { decodeAllEmbeddedJson } from './embedded-json.ts'
+import { renameOlderNames } from './older-names.ts'
 import { applyOverrides } from './overrides.ts'
 import { configSchema } from './schema.ts'
 import { fromPlain, originAt, pathText, toPlain } from './tree.ts'
@@ -46,8 +47,10 @@ export async function loadConfig(source: string | object, overrides: readonly st
   } else throw invalidArgument('the path of a YAML file or an object', 'source', source)
 
   decodeAllEmbeddedJson(root)
+  renameOlderNames(root, warnings)
   applyOverrides(root, overrides)
   decodeAllEmbeddedJson(root)
+  renameOlderNames(root, warnings) // an override may use an older name too
 
   const raw = toPlain(root) as Record<string, PlainValue>
   const parsed = parse(root, raw, warnings)

@@ -18,8 +18,6 @@ export type ProblemKind =
   | 'unparsable_line'
   | 'not_finite'
   | 'empty_box'
-  | 'outside_box'
-  | 'missing_frame'
   | 'undecodable_frame'
   | 'other_size'
 

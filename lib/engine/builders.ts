@@ -11,6 +11,7 @@ import type { HyperParams, Monitor } from '../monitors/monitor.ts'
 import type { LossSpec, ModelSpec } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { Registry } from '../registry.ts'
+import { DistributedRegularTrainer, oneProcessWarning } from './distributed-regular-trainer.ts'
 import { Ema } from './ema.ts'
 import { buildGradModifier } from './grad-modifier.ts'
 import { GradScaler } from './grad-scaler.ts'
@@ -25,6 +26,7 @@ import { disposeInReverse, type TrainerBase, type TrainerClass } from './trainer
 
 export const trainerRegistry = new Registry<TrainerClass>('trainer')
 trainerRegistry.register('RegularTrainer', RegularTrainer)
+trainerRegistry.register('DistributedRegularTrainer', DistributedRegularTrainer)
 
 /**
  * Makes a trainer available to configurations: `train.track.trainer.name: MyTrainer`, its hyper-parameters under its name.
@@ -215,6 +217,8 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
   const { name, params } = selected(config, track.trainer, 'train.track.trainer')
   const trainerClass = trainerRegistry.get(name)
   const log = options.log ?? toStderr
+  const oneProcess = oneProcessWarning(config)
+  if (oneProcess !== undefined) log(oneProcess)
   // A snapshot's seed is only overruled by one that somebody asked for, not by the default.
   const rawData = (config.raw as { train?: { track?: { data?: { seed?: number } } } }).train?.track?.data
   const askedSeed = options.seed ?? rawData?.seed

@@ -321,8 +321,13 @@ export interface NativeAddon {
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>
   setRngState(state: Uint8Array): Promise<void>
-  /** Bytes of live tensor storage that handles of this environment hold. */
-  memory(): { liveHandles: number }
+  /**
+   * Handles of this environment that are not disposed. Of the whole process: bytes that CPU tensors hold now, the most that they held since
+   * {@link resetPeakMemory}, and bytes that are mapped for big tensors, those that wait for the next one included.
+   */
+  memory(): { liveHandles: number; hostBytes: number; hostPeakBytes: number; hostMappedBytes: number }
+  /** Begins a new peak, in the order of the stages. */
+  resetPeakMemory(): Promise<void>
 
   // Data primitives, for tests, tools and users' own transformers (native/data; no torch).
   /** Opens libturbojpeg (lib/native/load.ts calls it). @returns why that failed, or undefined; decoding then throws ERR_SETUP with it */

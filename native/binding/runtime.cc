@@ -12,6 +12,7 @@
 #include "../core/random.h"
 #include "../core/xcorr.h"
 #include "../data/turbojpeg_api.h"
+#include "../engine/host_allocator.h"
 #include "convert.h"
 #include "registration.h"
 #include "tensor.h"
@@ -161,7 +162,14 @@ Napi::Value cuda_available(const Napi::CallbackInfo& info) {
 Napi::Value memory(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   object.Set("liveHandles", Napi::Number::New(info.Env(), static_cast<double>(AddonEnv::of(info.Env()).live_handles)));
+  object.Set("hostBytes", Napi::Number::New(info.Env(), static_cast<double>(engine::HostAllocator::live_bytes())));
+  object.Set("hostMappedBytes", Napi::Number::New(info.Env(), static_cast<double>(engine::HostAllocator::mapped_bytes())));
+  object.Set("hostPeakBytes", Napi::Number::New(info.Env(), static_cast<double>(engine::HostAllocator::peak_bytes())));
   return object;
+}
+
+Napi::Value reset_peak_memory(const Napi::CallbackInfo& info) {
+  return AddonEnv::of(info.Env()).run_void(info.Env(), "resetPeakMemory", [] { engine::HostAllocator::reset_peak(); });
 }
 
 }  // namespace
@@ -178,6 +186,7 @@ void register_runtime(Napi::Env env, Napi::Object exports, AddonEnv&) {
   exports.Set("rngState", Napi::Function::New(env, rng_state, "rngState"));
   exports.Set("setRngState", Napi::Function::New(env, set_rng_state, "setRngState"));
   exports.Set("memory", Napi::Function::New(env, memory, "memory"));
+  exports.Set("resetPeakMemory", Napi::Function::New(env, reset_peak_memory, "resetPeakMemory"));
 }
 
 }  // namespace siam::binding

@@ -3,6 +3,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
 #include <c10/util/Exception.h>
+#include <malloc.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -33,7 +34,10 @@ HostAllocator& HostAllocator::instance() {
 }
 
 c10::DataPtr HostAllocator::allocate(size_t bytes) {
-  void* block = bytes < kBigBytes ? c10::alloc_cpu(bytes) : take(round_up(bytes, kPage));
+  const bool big = bytes >= kBigBytes;
+  void* block = big ? take(round_up(bytes, kPage)) : c10::alloc_cpu(bytes);
+  // Of a small block only malloc knows the size when it is freed, so its own number counts at both ends.
+  count(static_cast<int64_t>(big ? round_up(bytes, kPage) : malloc_usable_size(block)));
   c10::profiledCPUMemoryReporter().New(block, bytes);  // as the allocator that this one replaces: who counts memory listens there
   return {block, block, &HostAllocator::release, c10::Device(c10::DeviceType::CPU)};
 }
@@ -46,7 +50,16 @@ void HostAllocator::release(void* block) {
   // Ours are page-aligned, which malloc's blocks seldom are: nearly all of those need no look-up.
   if (block == nullptr) return;
   c10::profiledCPUMemoryReporter().Delete(block);
-  if (reinterpret_cast<uintptr_t>(block) % kPage != 0 || !instance().give_back(block)) c10::free_cpu(block);
+  const size_t big = reinterpret_cast<uintptr_t>(block) % kPage == 0 ? instance().give_back(block) : 0;
+  instance().count(-static_cast<int64_t>(big > 0 ? big : malloc_usable_size(block)));
+  if (big == 0) c10::free_cpu(block);
+}
+
+void HostAllocator::count(int64_t bytes) {
+  const int64_t now = live_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  int64_t peak = peak_.load(std::memory_order_relaxed);
+  while (now > peak && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
 }
 
 void* HostAllocator::take(size_t bytes) {
@@ -65,12 +78,13 @@ void* HostAllocator::take(size_t bytes) {
   return begin;
 }
 
-bool HostAllocator::give_back(void* block) {
+size_t HostAllocator::give_back(void* block) {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto used = used_.find(block);
-  if (used == used_.end()) return false;
+  if (used == used_.end()) return 0;
   char* begin = static_cast<char*>(block);
-  size_t bytes = used->second;
+  const size_t size = used->second;
+  size_t bytes = size;
   used_.erase(used);
   auto next = free_.lower_bound(begin);
   if (next != free_.end() && begin + bytes == next->first) {
@@ -88,7 +102,7 @@ bool HostAllocator::give_back(void* block) {
   }
   insert_free(begin, bytes);
   if (used_.empty()) unmap_all();
-  return true;
+  return size;
 }
 
 bool HostAllocator::map_segment(size_t bytes) {
@@ -103,12 +117,14 @@ bool HostAllocator::map_segment(size_t bytes) {
   if (tail > 0) munmap(begin + bytes, tail);
   madvise(begin, bytes, MADV_HUGEPAGE);  // a hint: where the system refuses, small pages do
   insert_free(begin, bytes);
+  mapped_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
   return true;
 }
 
 void HostAllocator::unmap_all() {
   for (const auto& [begin, bytes] : free_) munmap(begin, bytes);
   free_.clear();
+  mapped_.store(0, std::memory_order_relaxed);
   free_sizes_.clear();
 }
 

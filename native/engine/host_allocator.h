@@ -7,7 +7,9 @@
 
 #include <c10/core/Allocator.h>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <set>
@@ -26,6 +28,13 @@ class HostAllocator final : public c10::Allocator {
   /// Makes this the allocator of all of the process's CPU tensors, once. Tensors made before stay with the allocator that made them.
   static void install();
 
+  /// Bytes that the process's CPU tensors hold now, and the most since reset_peak(). Any thread.
+  static int64_t live_bytes() { return instance().live_.load(std::memory_order_relaxed); }
+  static int64_t peak_bytes() { return instance().peak_.load(std::memory_order_relaxed); }
+  /// Bytes of the segments: what tensors of kBigBytes and more use, and what is kept for the next ones.
+  static int64_t mapped_bytes() { return instance().mapped_.load(std::memory_order_relaxed); }
+  static void reset_peak() { instance().peak_.store(live_bytes(), std::memory_order_relaxed); }
+
   /// @throws c10::Error ("can't allocate memory") when the system has no more
   c10::DataPtr allocate(size_t bytes) override;
   c10::DeleterFnPtr raw_deleter() const override;
@@ -37,13 +46,17 @@ class HostAllocator final : public c10::Allocator {
   static void release(void* block);
 
   void* take(size_t bytes);
-  /// @returns false when `block` is none of ours
-  bool give_back(void* block);
+  /// @returns the block's size, 0 when `block` is none of ours
+  size_t give_back(void* block);
+  void count(int64_t bytes);
   bool map_segment(size_t bytes);
   void unmap_all();
   void insert_free(char* begin, size_t bytes);
   void erase_free(std::map<char*, size_t>::iterator extent);
 
+  std::atomic<int64_t> live_{0};
+  std::atomic<int64_t> peak_{0};
+  std::atomic<int64_t> mapped_{0};
   std::mutex mutex_;
   std::map<char*, size_t> free_;                   // by address, for coalescing
   std::set<std::pair<size_t, char*>> free_sizes_;  // the same extents by size, for the best fit
