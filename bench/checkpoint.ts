@@ -1,120 +1,137 @@
 /**
- * Reading a 200 MB checkpoint beside reading its bytes, torch.load and the safetensors package.
+ * Reading a 200 MB checkpoint beside plain reading of its bytes, torch.load and the safetensors package.
  *
- *   node bench/checkpoint.ts [--megabytes 200] [--rounds 7] [--python PYTHON]
+ *   node bench/checkpoint.ts [--json] [--check] [--megabytes 200] [--rounds 7]
  *
- * Every reader runs in a process of its own (its peak memory is the system's word), rounds interleaved, medians taken; the file is in the
- * page cache. Prints JSON: seconds, ratios to reading the bytes, peak resident bytes beyond an idle process, as a share of the file's size.
+ * The Python (torch 2.11, safetensors) is SIAMFCPP_BENCH_PYTHON, else python3; what it lacks is left out. See docs/benchmarks.md.
  */
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { writeFileAtomically } from '../lib/checkpoint/atomic-file.ts'
 import { CheckpointTensor } from '../lib/checkpoint/tensor.ts'
 import { PyDict } from '../lib/checkpoint/values.ts'
-import { writeSafetensors } from '../lib/checkpoint/write.ts'
-import { writeSnapshotFile } from '../lib/engine/snapshot-file.ts'
+import { writeSafetensors, writeTorchLegacy, writeTorchZip } from '../lib/checkpoint/write.ts'
+import { nodeReader, pythonReader, type Measured, type Reader } from './lib/checkpoint-readers.ts'
+import { timingOf } from './lib/stats.ts'
 
-const { values } = parseArgs({ options: { megabytes: { type: 'string', default: '200' }, rounds: { type: 'string', default: '7' }, python: { type: 'string' } } })
-const megabytes = Number(values.megabytes)
-const rounds = Number(values.rounds)
-const library = fileURLToPath(new URL('../lib', import.meta.url))
+/** Of the seconds and of the memory of plain reading, for every reader of ours. */
+const limit = 1.2
+const baseline = 'bytes'
 
-interface Measured {
-  seconds: number
-  peakBytes: number
+interface ReaderReport {
+  seconds: { min: number; median: number }
+  /** To plain reading: of the fastest runs, of the medians. */
+  ratio: number
+  ratioMedian: number
+  /** Median of the memory that the reading took, as a share of the file's size. */
+  memoryShare: number
+  /** What --check holds it to; absent for what is not ours. */
+  limit?: number
 }
 
-/** A child times its own work and reports its peak; VmHWM covers what ru_maxrss covers. */
-const nodeChild = `
-import { closeSync, openSync, readFileSync, readSync, fstatSync } from 'node:fs'
-import { readCheckpoint } from ${JSON.stringify(`${library}/checkpoint/read.ts`)}
-const [what, file] = process.argv.slice(1)
-const peak = () => Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024
-const idle = peak()
-const start = performance.now()
-let keep
-if (what === 'bytes') {
-  const fd = openSync(file)
-  keep = Buffer.allocUnsafeSlow(fstatSync(fd).size)
-  for (let at = 0; at < keep.length; ) at += readSync(fd, keep, at, keep.length - at, at)
-  closeSync(fd)
-} else if (what !== 'idle') {
-  keep = await readCheckpoint(file, { verify: what === 'verified' })
-  if (keep.tensors().size < 100) throw new Error('too few tensors')
-}
-const seconds = (performance.now() - start) / 1000
-console.log(JSON.stringify({ seconds, peakBytes: peak() - idle }))`
-
-const pythonChild = `
-import json, sys, time
-what, file = sys.argv[1:]
-def peak():
-    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) * 1024
-import torch
-if what == "safetensors_python":
-    from safetensors.torch import load_file
-idle = peak()
-start = time.perf_counter()
-keep = load_file(file) if what == "safetensors_python" else torch.load(file, weights_only=True)
-print(json.dumps({"seconds": time.perf_counter() - start, "peakBytes": peak() - idle}))`
-
-function child(command: string, args: string[]): Measured {
-  const result = spawnSync(command, args, { encoding: 'utf8' })
-  if (result.status !== 0) throw new Error(`${command} failed: ${result.stderr.slice(-2000)}`)
-  return JSON.parse(result.stdout.trim().split('\n').at(-1)!) as Measured
+interface Options {
+  megabytes: number
+  rounds: number
+  json: boolean
+  check: boolean
 }
 
-const median = (numbers: number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!
+const say = (line: string): void => void process.stderr.write(`${line}\n`)
 
-const folder = mkdtempSync(path.join(os.tmpdir(), 'siamfcpp-bench-checkpoint-'))
-try {
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      megabytes: { type: 'string', default: '200' },
+      rounds: { type: 'string', default: '7' },
+    },
+  })
+  const count = (name: 'megabytes' | 'rounds'): number => {
+    const value = Number(values[name])
+    if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`Expected an integer ≥ 1 for --${name} but received ${values[name]}`)
+    return value
+  }
+  return { megabytes: count('megabytes'), rounds: count('rounds'), json: values.json, check: values.check }
+}
+
+/** 200 tensors of one snapshot, in each format. @returns the paths; all have nearly the same size */
+async function writeFiles(folder: string, megabytes: number): Promise<{ zip: string; legacy: string; safetensors: string }> {
   const tensors = PyDict.ordered(
     Array.from({ length: 200 }, (_, i) => {
-      const data = new Float32Array((megabytes * 1e6) / 200 / 4)
+      const data = new Float32Array(Math.floor((megabytes * 1e6) / 200 / 4))
       for (let j = 0; j < data.length; j++) data[j] = ((j * 2654435761 + i) % 1000) / 1000
       return [`layer${i}.weight`, CheckpointTensor.fromRaw({ dtype: 'float32', shape: [data.length], data: new Uint8Array(data.buffer) })] as const
     }),
   )
-  const zip = path.join(folder, 'epoch-0.pkl')
-  const safe = path.join(folder, 'epoch-0.safetensors')
-  await writeSnapshotFile(zip, PyDict.fromObject({ epoch: 0, model_state_dict: tensors }))
-  await writeFileAtomically(safe, (sink) => writeSafetensors(tensors, sink))
-  const fileBytes = statSync(zip).size
+  const snapshot = PyDict.fromObject({ epoch: 0, model_state_dict: tensors })
+  const files = { zip: path.join(folder, 'zip.pkl'), legacy: path.join(folder, 'legacy.pkl'), safetensors: path.join(folder, 'weights.safetensors') }
+  await writeFileAtomically(files.zip, (sink) => writeTorchZip(snapshot, sink))
+  await writeFileAtomically(files.legacy, (sink) => writeTorchLegacy(snapshot, sink))
+  await writeFileAtomically(files.safetensors, (sink) => writeSafetensors(tensors, sink))
+  return files
+}
 
-  const node = (what: string, file: string) => (): Measured => child(process.execPath, ['--input-type=module', '-e', nodeChild, what, file])
-  const readers = new Map([
-    ['bytes', node('bytes', zip)],
-    ['torch_zip', node('zip', zip)],
-    ['torch_zip_verified', node('verified', zip)],
-    ['safetensors', node('safetensors', safe)],
-  ])
-  const notes: string[] = []
-  if (values.python !== undefined) {
-    for (const [what, file] of [['torch_load', zip], ['safetensors_python', safe]] as const) {
-      const run = (): Measured => child(values.python!, ['-c', pythonChild, what, file])
+async function main(): Promise<void> {
+  const options = readOptions()
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'siamfcpp-bench-checkpoint-'))
+  try {
+    const files = await writeFiles(folder, options.megabytes)
+    const fileBytes = statSync(files.zip).size
+    const ours = new Map<string, Reader>([
+      ['torch_zip', nodeReader('plain', files.zip)],
+      ['torch_zip_verified', nodeReader('verified', files.zip)],
+      ['torch_legacy', nodeReader('plain', files.legacy)],
+      ['safetensors', nodeReader('plain', files.safetensors)],
+    ])
+    const readers = new Map<string, Reader>([[baseline, nodeReader('bytes', files.zip)], ...ours])
+    const notes: string[] = []
+    const python = process.env.SIAMFCPP_BENCH_PYTHON ?? 'python3'
+    for (const [name, what, file] of [['python_torch_zip', 'torch', files.zip], ['python_torch_legacy', 'torch', files.legacy], ['python_safetensors', 'safetensors', files.safetensors]] as const) {
+      const reader = pythonReader(python, what, file)
       try {
-        run()
-        readers.set(what, run)
+        reader()
+        readers.set(name, reader)
       } catch (error) {
-        notes.push(`${what} left out: ${String(error).trim().split('\n').at(-1)}`)
+        notes.push(`${name} left out: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
-  }
-  const measured = new Map<string, Measured[]>([...readers.keys()].map((name) => [name, []]))
-  for (let round = 0; round < rounds; round++) for (const [name, run] of readers) measured.get(name)!.push(run())
 
-  const base = median(measured.get('bytes')!.map(({ seconds }) => seconds))
-  const report = Object.fromEntries(
-    [...measured].map(([name, runs]) => {
-      const seconds = median(runs.map((run) => run.seconds))
-      return [name, { seconds: Number(seconds.toFixed(4)), ratio: Number((seconds / base).toFixed(3)), memory_share: Number((median(runs.map((run) => run.peakBytes)) / fileBytes).toFixed(3)) }]
-    }),
-  )
-  process.stdout.write(`${JSON.stringify({ file_bytes: fileBytes, rounds, unit: 's', ours: report.torch_zip!.seconds, baseline: report.bytes!.seconds, ratio: report.torch_zip!.ratio, readers: report, notes })}\n`)
-} finally {
-  rmSync(folder, { recursive: true, force: true })
+    const measured = new Map<string, Measured[]>([...readers.keys()].map((name) => [name, []]))
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const [name, run] of readers) measured.get(name)!.push(run())
+      say(`round ${round} of ${options.rounds}`)
+    }
+
+    const base = timingOf(measured.get(baseline)!.map(({ seconds }) => seconds))
+    const report: Record<string, ReaderReport> = {}
+    for (const [name, runs] of measured) {
+      const { min, median } = timingOf(runs.map(({ seconds }) => seconds))
+      const memoryShare = timingOf(runs.map(({ peakBytes }) => peakBytes)).median / fileBytes
+      report[name] = { seconds: { min, median }, ratio: min / base.min, ratioMedian: median / base.median, memoryShare, ...(ours.has(name) ? { limit } : {}) }
+    }
+    const over = Object.entries(report).filter(([name, { ratio, memoryShare }]) => ours.has(name) && (ratio > limit || memoryShare > limit)).map(([name]) => name)
+    const slowest = [...ours.keys()].reduce((a, b) => (report[b]!.ratio > report[a]!.ratio ? b : a))
+    if (options.json) {
+      const machine = { cpu: os.cpus()[0]?.model, cores: os.cpus().length, load: os.loadavg()[0] }
+      process.stdout.write(`${JSON.stringify({ unit: 's', ours: report[slowest]!.seconds.min, baseline: base.min, ratio: report[slowest]!.ratio, fileBytes, rounds: options.rounds, limit, over, readers: report, notes, machine })}\n`)
+    } else {
+      for (const [name, { seconds, ratio, ratioMedian, memoryShare }] of Object.entries(report)) {
+        process.stdout.write(`${name.padEnd(20)} ${(1000 * seconds.min).toFixed(1).padStart(6)} ms (median ${(1000 * seconds.median).toFixed(1)})  ${ratio.toFixed(2)} of the bytes (medians ${ratioMedian.toFixed(2)}), memory ${memoryShare.toFixed(2)} of the file\n`)
+      }
+      for (const note of notes) process.stdout.write(`${note}\n`)
+    }
+    if (options.check && over.length > 0) throw new Error(`over ${limit}: ${over.join(', ')}`)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+try {
+  await main()
+} catch (error) {
+  say(`bench checkpoint: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
 }

@@ -1,7 +1,7 @@
 /** Checkpoints: torch zip, legacy torch and safetensors files, read and written without running anything of them. */
 export { Checkpoint, parseCheckpoint, readCheckpoint } from './read.ts'
 export type { CheckpointFormat, ReadOptions } from './read.ts'
-export { writeSafetensors, writeTorchZip } from './write.ts'
+export { writeSafetensors, writeTorchLegacy, writeTorchZip } from './write.ts'
 export type { Sink, ZipOptions } from './zip-writer.ts'
 export { CheckpointStorage, CheckpointTensor } from './tensor.ts'
 export { PyDict, PyFloat, PyTuple, TorchSymbol } from './values.ts'

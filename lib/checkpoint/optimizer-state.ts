@@ -18,7 +18,10 @@ export interface SgdGroupState {
 }
 
 export interface NamedOptimizerState {
-  /** Momentum buffers by parameter name; a parameter that has not been stepped yet has none. */
+  /**
+   * Momentum buffers by parameter name, in the order of the state dict: in torch that in which they were made. A parameter that has not been
+   * stepped yet has none.
+   */
   momentumBuffers: NamedRawTensor[]
   groups: SgdGroupState[]
 }
@@ -40,6 +43,8 @@ export function optimizerStateToNamed(state: CheckpointValue, groups: readonly (
 
   const named: NamedOptimizerState = { momentumBuffers: [], groups: [] }
   const used = new Set<unknown>()
+  const place = new Map([...buffers.keys()].map((id, i) => [id, i]))
+  const found: { place: number; buffer: NamedRawTensor }[] = []
   for (const [i, names] of groups.entries()) {
     const group = saved[i]
     if (!(group instanceof PyDict)) return fail(`group ${i} is no dict`)
@@ -47,7 +52,7 @@ export function optimizerStateToNamed(state: CheckpointValue, groups: readonly (
     if (!Array.isArray(ids) || ids.length !== names.length) return fail(`group ${i} has ${Array.isArray(ids) ? ids.length : 'no'} parameters where the optimizer has ${names.length}`)
     const number = (key: string, otherwise?: number): number => {
       const value = group.get(key) ?? otherwise
-      return typeof value === 'number' ? value : fail(`group ${i} has no number "${key}"`)
+      return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : fail(`group ${i} has no number "${key}" of 0 or more`)
     }
     named.groups.push({
       lr: number('lr'),
@@ -66,32 +71,30 @@ export function optimizerStateToNamed(state: CheckpointValue, groups: readonly (
       const buffer = entry.get('momentum_buffer')
       if (buffer === undefined || buffer === null) continue
       if (!(buffer instanceof CheckpointTensor)) return fail(`the momentum_buffer of parameter ${id} is no tensor`)
-      named.momentumBuffers.push({ name, ...buffer.toRaw() })
+      found.push({ place: place.get(id)!, buffer: { name, ...buffer.toRaw() } })
     }
   }
   for (const id of buffers.keys()) if (!used.has(id)) return fail(`it has state for parameter ${String(id).slice(0, 40)}, which is in no group`)
+  named.momentumBuffers = found.toSorted((a, b) => a.place - b.place).map(({ buffer }) => buffer)
   return named
 }
 
 /**
  * The optimizer state as torch.optim.SGD.state_dict() gives it, keys in its order.
- * @param state   momentum buffers by name and each group's settings
+ * @param state   momentum buffers by name, in the order to write them, and each group's settings
  * @param groups  names of the parameters of each group, in the optimizer's order
  * @throws ERR_ARGUMENT when the two do not fit together
  */
 export function namedToOptimizerState(state: NamedOptimizerState, groups: readonly (readonly string[])[]): PyDict {
   if (state.groups.length !== groups.length) throw new SiamError('ERR_ARGUMENT', `Expected settings for ${groups.length} parameter groups but received ${state.groups.length}`)
-  const buffers = new Map(state.momentumBuffers.map((buffer) => [buffer.name, buffer]))
-  const byId = new PyDict()
+  const idOf = new Map<string, number>()
   const paramGroups: CheckpointValue[] = []
   let id = 0
   for (const [i, names] of groups.entries()) {
     const settings = state.groups[i]!
     const ids: CheckpointValue[] = []
     for (const name of names) {
-      const buffer = buffers.get(name)
-      buffers.delete(name)
-      if (buffer !== undefined) byId.set(id, PyDict.fromObject({ momentum_buffer: CheckpointTensor.fromRaw(buffer) }))
+      idOf.set(name, id)
       ids.push(id++)
     }
     paramGroups.push(
@@ -109,6 +112,9 @@ export function namedToOptimizerState(state: NamedOptimizerState, groups: readon
       }),
     )
   }
-  if (buffers.size > 0) throw new SiamError('ERR_ARGUMENT', `a momentum buffer belongs to no parameter group: ${[...buffers.keys()].slice(0, 3).join(', ')}`)
+  const strays = state.momentumBuffers.filter(({ name }) => !idOf.has(name)).map(({ name }) => name)
+  if (strays.length > 0) throw new SiamError('ERR_ARGUMENT', `a momentum buffer belongs to no parameter group: ${strays.slice(0, 3).join(', ')}`)
+  const byId = new PyDict()
+  for (const buffer of state.momentumBuffers) byId.set(idOf.get(buffer.name)!, PyDict.fromObject({ momentum_buffer: CheckpointTensor.fromRaw(buffer) }))
   return PyDict.fromObject({ state: byId, param_groups: paramGroups })
 }

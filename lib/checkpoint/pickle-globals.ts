@@ -11,14 +11,17 @@ import { PyDict, PyFloat, PyTuple, TorchSymbol, rewrapFloat } from './values.ts'
 import type { CheckpointValue, DictKey } from './values.ts'
 import type { DType } from '../native/addon.ts'
 
+/** What a new Map counts for among a pickle's instructions. */
+const containerCost = 7
+
 type Constructor = (args: StackValue[], context: ConstructorContext) => StackValue
 
 const constructors = new Map<string, Constructor>([
   ['collections.OrderedDict', (args, context) => dictFrom(args, context, true)],
   ['collections.Counter', (args, context) => dictFrom(args, context, false)],
   ['builtins.dict', (args, context) => dictFrom(args, context, false)],
-  ['builtins.set', (args, context) => new Set(items(args[0] ?? [], 'set', context))],
-  ['builtins.frozenset', (args, context) => new Set(items(args[0] ?? [], 'frozenset', context))],
+  ['builtins.set', (args, context) => setFrom(args, 'set', context)],
+  ['builtins.frozenset', (args, context) => setFrom(args, 'frozenset', context)],
   ['builtins.bytearray', (args, context) => (args.length === 0 ? new Uint8Array(0) : bytesFrom(args, context))],
   ['_codecs.encode', bytesFrom],
   ['torch.Size', (args, context) => PyTuple.pack(items(args[0] ?? [], 'torch.Size', context))],
@@ -111,6 +114,11 @@ function items(value: StackValue, what: string, context: ConstructorContext): Ch
   return value.map(finished)
 }
 
+function setFrom(args: StackValue[], what: string, context: ConstructorContext): Set<CheckpointValue> {
+  context.spend(containerCost, 0)
+  return new Set(items(args[0] ?? [], what, context))
+}
+
 /** A count, size or stride: a whole number of 0 or more. */
 export function count(value: StackValue | undefined, what: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Refusal(`${what} is ${show(value)}, not a whole number of 0 or more`)
@@ -131,6 +139,7 @@ function device(args: StackValue[]): TorchSymbol {
 }
 
 function dictFrom(args: StackValue[], context: ConstructorContext, ordered: boolean): PyDict {
+  context.spend(containerCost, 0)
   const dict = new PyDict()
   dict.ordered = ordered
   const source = args[0]
@@ -173,8 +182,7 @@ function tensor(args: StackValue[], context: ConstructorContext, options: Tensor
   if (numel > 0) {
     const last = offset + shape.reduce((sum, size, i) => sum + (size - 1) * strides[i]!, 0)
     if (!(last < storage.numel)) throw new Refusal(`a tensor of shape [${shape.join(', ')}] reaches element ${last} of a storage of ${storage.numel}`)
-    const bytes = numel * dtypeInfo(storage.dtype).itemBytes
-    if (!(bytes <= context.fileBytes)) throw new Refusal(`a tensor of shape [${shape.join(', ')}] would unfold to ${bytes} bytes, more than the file has (${context.fileBytes})`)
+    context.unfold(numel * dtypeInfo(storage.dtype).itemBytes)
   }
   return new CheckpointTensor(storage, shape, { ...options, offset, strides })
 }

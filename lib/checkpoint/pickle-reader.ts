@@ -10,7 +10,7 @@ import { PyDict, PyFloat, PyTuple, checkTree, defaultTreeLimits, unwrapFloat } f
 import type { CheckpointValue } from './values.ts'
 
 export interface PickleLimits {
-  /** Values that one pickle may make; about 100 bytes of memory each. */
+  /** Instructions that one pickle may have; what makes a container counts for several, so that each stands for 50 bytes of memory at most. */
   maxObjects: number
   maxDepth: number
   maxNodes: number
@@ -30,8 +30,15 @@ export interface PickleSource {
   fileBytes: number
 }
 
+/** What an empty container costs beyond its instruction: a Map takes about 260 bytes, an array 115. */
+const dictCost = 7
+const listCost = 2
+const bytesCost = 2
+
 /** Longest Python int that is read, in bytes: far beyond any number in a checkpoint, and cheap. */
 const maxIntBytes = 256
+/** All tensors, written out one by one, may have so many times the file's bytes: room for tied weights, none for a bomb. */
+const maxUnfolding = 64
 const limitHint = 'the limit can be raised with the option maxObjects'
 const maxLineBytes = 1024
 const mark = Symbol('mark')
@@ -77,8 +84,13 @@ class PickleMachine {
     this.#end = source.end
     // What a constructor copies is charged, or a short pickle could copy one long string a million times.
     let bytesLeft = source.fileBytes
+    let tensorBytesLeft = maxUnfolding * source.fileBytes
     this.#context = {
-      fileBytes: source.fileBytes,
+      unfold: (bytes) => {
+        if (!(bytes <= source.fileBytes)) throw new Refusal(`a tensor would unfold to ${bytes} bytes, more than the file has (${source.fileBytes})`)
+        tensorBytesLeft -= bytes
+        if (tensorBytesLeft < 0) throw new Refusal(`the tensors would unfold to more than ${maxUnfolding} times the file's size`)
+      },
       spend: (objects, bytes) => {
         bytesLeft -= bytes
         this.#objects += objects
@@ -150,13 +162,13 @@ class PickleMachine {
       case 0x8e: // BINBYTES8
       case 0x96: // BYTEARRAY8
         return this.#push(this.#byteString(this.#length8()))
-      case 0x29: return this.#push(new PyTuple()) // EMPTY_TUPLE
+      case 0x29: return this.#push(this.#tuple([])) // EMPTY_TUPLE
       case 0x85: return this.#push(this.#tuple(this.#popCount(1))) // TUPLE1
       case 0x86: return this.#push(this.#tuple(this.#popCount(2))) // TUPLE2
       case 0x87: return this.#push(this.#tuple(this.#popCount(3))) // TUPLE3
       case 0x74: return this.#push(this.#tuple(this.#popMark())) // TUPLE
-      case 0x5d: return this.#push([]) // EMPTY_LIST
-      case 0x6c: return this.#push(this.#extend([], this.#popMark())) // LIST
+      case 0x5d: return this.#push(this.#charged(listCost, [])) // EMPTY_LIST
+      case 0x6c: return this.#push(this.#extend(this.#charged(listCost, []), this.#popMark())) // LIST
       case 0x61: { // APPEND
         const item = this.#pop()
         this.#extend(this.#list(), [item])
@@ -167,8 +179,8 @@ class PickleMachine {
         this.#extend(this.#list(), added)
         return
       }
-      case 0x7d: return this.#push(new PyDict()) // EMPTY_DICT
-      case 0x64: return this.#push(this.#fill(new PyDict(), this.#popMark())) // DICT
+      case 0x7d: return this.#push(this.#charged(dictCost, new PyDict())) // EMPTY_DICT
+      case 0x64: return this.#push(this.#fill(this.#charged(dictCost, new PyDict()), this.#popMark())) // DICT
       case 0x73: { // SETITEM
         const pair = this.#popCount(2)
         this.#fill(this.#dict(), pair)
@@ -179,7 +191,7 @@ class PickleMachine {
         this.#fill(this.#dict(), pairs)
         return
       }
-      case 0x8f: return this.#push(new Set<CheckpointValue>()) // EMPTY_SET
+      case 0x8f: return this.#push(this.#charged(dictCost, new Set<CheckpointValue>())) // EMPTY_SET
       case 0x90: { // ADDITEMS
         const added = this.#popMark()
         const set = this.#top()
@@ -187,7 +199,7 @@ class PickleMachine {
         for (const item of added) set.add(unwrapFloat(set, item instanceof PyFloat ? item.value : item, finished(item)))
         return
       }
-      case 0x91: return this.#push(new Set(this.#popMark().map(finished))) // FROZENSET
+      case 0x91: return this.#push(this.#charged(dictCost, new Set(this.#popMark().map(finished)))) // FROZENSET
       case 0x71: return this.#remember(this.#u8()) // BINPUT
       case 0x72: return this.#remember(this.#length4()) // LONG_BINPUT
       case 0x70: return this.#remember(this.#decimalLine()) // PUT
@@ -302,7 +314,13 @@ class PickleMachine {
 
   /** A tuple may hold half-made values (the arguments of a call); the check of the finished tree finds any that stay. */
   #tuple(values: StackValue[]): PyTuple {
+    this.#context.spend(listCost, 0)
     return PyTuple.pack(values as CheckpointValue[])
+  }
+
+  #charged<T>(cost: number, value: T): T {
+    this.#context.spend(cost, 0)
+    return value
   }
 
   #remember(index: number): void {
@@ -343,6 +361,7 @@ class PickleMachine {
   }
 
   #byteString(length: number): Uint8Array {
+    this.#context.spend(bytesCost, 0)
     return this.#slice(length).slice()
   }
 

@@ -47,8 +47,8 @@ export class Refusal extends Error {
 export type StorageLoader = (request: { key: string; dtype: DType; numel: number; view: { offset: number; numel: number } | null }) => CheckpointStorage
 
 export interface ConstructorContext {
-  /** No tensor may be larger than this when its elements are written out one after the other. */
-  readonly fileBytes: number
+  /** Charges a tensor's bytes when its elements are written out one after the other. @throws Refusal when one, or all together, are too many */
+  unfold(bytes: number): void
   /** Charges what a constructor copies. @throws Refusal when the pickle's limits are used up */
   spend(objects: number, bytes: number): void
 }

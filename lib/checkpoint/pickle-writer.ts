@@ -11,22 +11,28 @@ const batch = 1000
 
 /**
  * Pickles a value; its storages stay outside and are numbered in the order of their first use.
+ * @param options.legacy  name storages as torch did before 1.6, with a place for a view after the number of elements
  * @throws ERR_ARGUMENT when the value is cyclic, too deep, or holds something that has no Python form
  */
-export function pickle(value: CheckpointValue): { bytes: Uint8Array; storages: CheckpointStorage[] } {
+export function pickle(value: CheckpointValue, options: { legacy?: boolean } = {}): { bytes: Uint8Array; storages: CheckpointStorage[] } {
   const complaint = checkTree(value)
   if (complaint !== undefined) throw new SiamError('ERR_ARGUMENT', `a checkpoint cannot hold this value: ${complaint}`)
-  const writer = new PickleWriter()
+  const writer = new PickleWriter(options.legacy ?? false)
   writer.root(value)
   return { bytes: writer.finish(), storages: [...writer.storages.keys()] }
 }
 
 class PickleWriter {
   readonly storages = new Map<CheckpointStorage, string>()
+  readonly #legacy: boolean
   #buffer = Buffer.allocUnsafe(4096)
   #length = 0
   /** Strings by value, `module name` of globals behind a NUL, everything else by identity. */
   readonly #memo = new Map<unknown, number>()
+
+  constructor(legacy: boolean) {
+    this.#legacy = legacy
+  }
 
   root(value: CheckpointValue): void {
     this.#bytes(0x80, 2)
@@ -122,6 +128,7 @@ class PickleWriter {
     this.#string(key)
     this.#string('cpu')
     this.#int(root.numel)
+    if (this.#legacy) this.#bytes(0x4e)
     this.#bytes(0x74, 0x51)
     this.#int(tensor.offset + rootOffset)
     this.#tuple(tensor.shape)

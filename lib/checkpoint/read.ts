@@ -1,9 +1,6 @@
 /** Reading checkpoints of any format into one form. */
-import { open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
-import { SiamError } from '../errors.ts'
-import { ioError } from './io-error.ts'
 import { corrupt } from './corrupt.ts'
+import { readFileBytes } from './file-bytes.ts'
 import { defaultPickleLimits } from './pickle-reader.ts'
 import type { PickleLimits } from './pickle-reader.ts'
 import { looksLikeSafetensors, readSafetensors } from './safetensors-reader.ts'
@@ -13,6 +10,7 @@ import { looksLikeTorchLegacy, readTorchLegacy } from './torch-legacy-reader.ts'
 import { readTorchZip } from './torch-zip-reader.ts'
 import { collectTensors } from './values.ts'
 import type { CheckpointValue } from './values.ts'
+import { ZipChecksums } from './zip-checksums.ts'
 import { looksLikeZip } from './zip-reader.ts'
 
 export type CheckpointFormat = 'torch-zip' | 'torch-legacy' | 'safetensors'
@@ -49,50 +47,42 @@ export class Checkpoint {
  * @throws ERR_CHECKPOINT with the file and the offset of what is wrong
  */
 export function parseCheckpoint(bytes: Uint8Array, file: string, options: ReadOptions = {}): Checkpoint {
+  return parse(bytes, file, options)
+}
+
+function parse(bytes: Uint8Array, file: string, options: ReadOptions, checksums?: ZipChecksums): Checkpoint {
   const source = { file, bytes }
   const limits: PickleLimits = {
     maxObjects: options.maxObjects ?? defaultPickleLimits.maxObjects,
     maxDepth: options.maxDepth ?? defaultPickleLimits.maxDepth,
     maxNodes: options.maxNodes ?? defaultPickleLimits.maxNodes,
   }
-  if (looksLikeZip(bytes)) return new Checkpoint('torch-zip', file, readTorchZip(source, { verify: options.verify, limits }))
-  if (looksLikeTorchLegacy(bytes)) return new Checkpoint('torch-legacy', file, readTorchLegacy(source, { limits }))
-  if (looksLikeSafetensors(bytes)) {
-    const { tensors, metadata } = readSafetensors(source)
-    return new Checkpoint('safetensors', file, restoreStructure(tensors, metadata, file), metadata)
+  switch (formatOf(bytes, file)) {
+    case 'torch-zip':
+      return new Checkpoint('torch-zip', file, readTorchZip(source, { verify: options.verify, checksums, limits }))
+    case 'torch-legacy':
+      return new Checkpoint('torch-legacy', file, readTorchLegacy(source, { limits }))
+    case 'safetensors': {
+      const { tensors, metadata } = readSafetensors(source)
+      return new Checkpoint('safetensors', file, restoreStructure(tensors, metadata, file), metadata)
+    }
   }
-  throw corrupt(file, 0, bytes.length === 0 ? 'the file is empty' : 'the file is none of: torch zip, legacy torch pickle, safetensors', 'see docs/checkpoints.md')
+}
+
+/** The format by a file's first bytes. @throws ERR_CHECKPOINT when they are of none */
+function formatOf(head: Uint8Array, file: string): CheckpointFormat {
+  if (looksLikeZip(head)) return 'torch-zip'
+  if (looksLikeTorchLegacy(head)) return 'torch-legacy'
+  if (looksLikeSafetensors(head)) return 'safetensors'
+  throw corrupt(file, 0, head.length === 0 ? 'the file is empty' : 'the file is none of: torch zip, legacy torch pickle, safetensors', 'see docs/checkpoints.md')
 }
 
 /**
- * Reads a checkpoint file: its bytes once into memory, and views of them.
+ * Reads a checkpoint file: its bytes once into memory, and views of them. A file that does not begin as a checkpoint is not read further.
  * @throws ERR_IO when the file cannot be read, ERR_CHECKPOINT when it is not a checkpoint that we know
  */
 export async function readCheckpoint(file: string, options: ReadOptions = {}): Promise<Checkpoint> {
-  return parseCheckpoint(await readWhole(file), file, options)
-}
-
-/** Bytes a read call takes: the kernel's own limit is 2 GiB, and a smaller piece lets other work of the thread pool in between. */
-const pieceBytes = 64 * 1024 * 1024
-
-async function readWhole(file: string): Promise<Uint8Array> {
-  let handle: FileHandle | undefined
-  try {
-    handle = await open(file, 'r')
-    const stat = await handle.stat()
-    if (!stat.isFile()) throw new SiamError('ERR_CHECKPOINT', 'not a regular file', { file })
-    // Uninitialised memory is safe here: a short read below is an error, so no byte of it is ever looked at unread.
-    const bytes = Buffer.allocUnsafeSlow(stat.size)
-    for (let at = 0; at < bytes.length; ) {
-      const { bytesRead } = await handle.read(bytes, at, Math.min(pieceBytes, bytes.length - at), at)
-      if (bytesRead === 0) throw corrupt(file, at, `the file ended where ${bytes.length} bytes were expected: it was changed while it was read`)
-      at += bytesRead
-    }
-    return bytes
-  } catch (error) {
-    if (error instanceof SiamError) throw error
-    throw ioError(error, 'read', file)
-  } finally {
-    await handle?.close()
-  }
+  const checksums = options.verify === true ? new ZipChecksums(file) : undefined
+  const bytes = await readFileBytes(file, (head) => void formatOf(head, file), checksums)
+  return parse(bytes, file, options, checksums)
 }

@@ -13,8 +13,8 @@ import { CheckpointStorage } from './tensor.ts'
 import { PyDict } from './values.ts'
 import type { CheckpointValue } from './values.ts'
 
-const magicNumber = 0x1950a86a20f9469cfc6cn
-const protocolVersion = 1001
+export const legacyMagic = 0x1950a86a20f9469cfc6cn
+export const legacyProtocol = 1001
 /** PROTO 2, LONG1 of ten bytes, the magic number, STOP: as every torch of that time wrote it. */
 const magicBytes = Uint8Array.from([0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19])
 
@@ -36,10 +36,10 @@ export function readTorchLegacy(source: Source, options: { limits?: PickleLimits
     at = end
     return value
   }
-  if (next(null) !== magicNumber) throw corrupt(file, 0, 'the magic number of a legacy torch file is missing')
+  if (next(null) !== legacyMagic) throw corrupt(file, 0, 'the magic number of a legacy torch file is missing')
   const protocolAt = at
   const protocol = next(null)
-  if (protocol !== protocolVersion) throw corrupt(file, protocolAt, `legacy torch protocol ${typeof protocol === 'number' ? protocol : 'of another type'} where ${protocolVersion} is known`)
+  if (protocol !== legacyProtocol) throw corrupt(file, protocolAt, `legacy torch protocol ${typeof protocol === 'number' ? protocol : 'of another type'} where ${legacyProtocol} is known`)
   const systemAt = at
   const system = next(null)
   if (system instanceof PyDict && system.get('little_endian') === false) throw corrupt(file, systemAt, 'the file was written on a big-endian machine, which is not supported')

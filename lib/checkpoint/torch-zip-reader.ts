@@ -7,14 +7,16 @@ import type { PickleLimits } from './pickle-reader.ts'
 import { Refusal } from './pickle-values.ts'
 import { CheckpointStorage } from './tensor.ts'
 import type { CheckpointValue } from './values.ts'
+import type { ZipChecksums } from './zip-checksums.ts'
 import { entryBytes, readZipDirectory, verifyEntry } from './zip-reader.ts'
 
 /**
  * Reads a torch zip file; the tensors are views of its bytes.
- * @param verify also compare every entry's checksum (reads every byte once)
+ * @param options.verify     also compare every entry's checksum
+ * @param options.checksums  those that are known already; the others are computed (reads their bytes once)
  * @throws ERR_CHECKPOINT with the offset of what is wrong
  */
-export function readTorchZip(source: Source, options: { verify?: boolean; limits?: PickleLimits } = {}): CheckpointValue {
+export function readTorchZip(source: Source, options: { verify?: boolean; checksums?: ZipChecksums; limits?: PickleLimits } = {}): CheckpointValue {
   const entries = readZipDirectory(source)
   const pickles = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name))
   if (pickles.length !== 1) {
@@ -29,7 +31,7 @@ export function readTorchZip(source: Source, options: { verify?: boolean; limits
     const order = Buffer.from(entryBytes(source, byteOrder).subarray(0, 20)).toString('latin1')
     if (order !== 'little') throw corrupt(source.file, byteOrder.offset, `the byte order is ${JSON.stringify(order)}, only "little" is supported`)
   }
-  if (options.verify === true) for (const entry of entries.values()) verifyEntry(source, entry)
+  if (options.verify === true) for (const entry of entries.values()) verifyEntry(source, entry, options.checksums?.of(entry))
 
   const storages = new Map<string, CheckpointStorage>()
   const { value, end } = readPickle(

@@ -1,9 +1,10 @@
-/** Writing checkpoints: torch's zip format and safetensors. */
+/** Writing checkpoints: torch's zip format, its legacy format, and safetensors. */
 import { SiamError } from '../errors.ts'
 import { dtypeInfo } from './dtype.ts'
 import { pickle } from './pickle-writer.ts'
 import { describeStructure, structureKey } from './safetensors-structure.ts'
 import { CheckpointTensor } from './tensor.ts'
+import { legacyMagic, legacyProtocol } from './torch-legacy-reader.ts'
 import { PyDict, checkTree, collectTensors } from './values.ts'
 import type { CheckpointValue } from './values.ts'
 import { ZipWriter } from './zip-writer.ts'
@@ -26,6 +27,27 @@ export async function writeTorchZip(value: CheckpointValue, sink: Sink, name = '
   for (const [key, storage] of storages.entries()) await zip.add(`${name}/data/${key}`, storage.bytes)
   await zip.add(`${name}/version`, text('3\n'))
   await zip.finish()
+}
+
+/**
+ * Writes a value as torch.save did before 1.6, for programs that old; every later torch.load opens it, too.
+ * @throws ERR_ARGUMENT when the value has no Python form; whatever the sink throws
+ */
+export async function writeTorchLegacy(value: CheckpointValue, sink: Sink): Promise<void> {
+  const { bytes, storages } = pickle(value, { legacy: true })
+  const system = PyDict.fromObject({
+    protocol_version: legacyProtocol,
+    little_endian: true,
+    type_sizes: PyDict.fromObject({ short: 2, int: 4, long: 4 }),
+  })
+  const keys = [...storages.keys()].map(String)
+  for (const part of [legacyMagic, legacyProtocol, system]) await sink(pickle(part).bytes)
+  await sink(bytes)
+  await sink(pickle(keys).bytes)
+  for (const storage of storages) {
+    await sink(new Uint8Array(BigInt64Array.of(BigInt(storage.numel)).buffer))
+    if (storage.numel > 0) await sink(storage.bytes)
+  }
 }
 
 /**

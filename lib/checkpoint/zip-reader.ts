@@ -3,6 +3,7 @@
  * must not overlap, and nothing is inflated: what comes out are views of the bytes that went in.
  */
 import { crc32 } from 'node:zlib'
+import { SiamError } from '../errors.ts'
 import { corrupt } from './corrupt.ts'
 import type { Source } from './corrupt.ts'
 
@@ -41,12 +42,46 @@ export function readZipDirectory(source: Source): Map<string, ZipEntry> {
   return reader.entries()
 }
 
-/** @throws ERR_CHECKPOINT when an entry's bytes do not have the checksum that the directory gives */
-export function verifyEntry(source: Source, entry: ZipEntry): void {
-  const actual = crc32(entryBytes(source, entry))
+/**
+ * @param actual  the checksum of the entry's bytes where it is known already
+ * @throws ERR_CHECKPOINT when an entry's bytes do not have the checksum that the directory gives
+ */
+export function verifyEntry(source: Source, entry: ZipEntry, actual = crc32(entryBytes(source, entry))): void {
   if (actual !== entry.crc32) {
     throw corrupt(source.file, entry.offset, `entry "${entry.name}" has the checksum ${hex(actual)} where the directory says ${hex(entry.crc32)}`, 'the file was changed or damaged after it was written')
   }
+}
+
+/** An entry as the directory has it, before anything of it was looked for in the file. */
+interface CentralEntry {
+  readonly name: string
+  readonly size: number
+  readonly crc32: number
+  /** Where its local header begins. */
+  readonly local: number
+  /** Where the directory says so. */
+  readonly at: number
+}
+
+/**
+ * The entries that a file's directory lists, from the end of the file alone. Nothing is checked against the rest of the file.
+ * @param from  the bytes before it are not there yet
+ * @returns sizes and places of the local headers; undefined when the directory is not all there, or not in order
+ */
+export function peekZipDirectory(source: Source, from: number): { size: number; local: number }[] | undefined {
+  try {
+    return new ZipReader(source).listed(from)
+  } catch (error) {
+    if (error instanceof SiamError) return undefined
+    throw error
+  }
+}
+
+/** Where the data of the entry whose local header begins at `local` must begin; undefined when no local header is there. */
+export function localDataOffset(bytes: Uint8Array, local: number): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (local + localBytes > bytes.length || view.getUint32(local, true) !== localSignature) return undefined
+  return local + localBytes + view.getUint16(local + 26, true) + view.getUint16(local + 28, true)
 }
 
 /** A view of an entry's data. */
@@ -76,8 +111,22 @@ class ZipReader {
   }
 
   entries(): Map<string, ZipEntry> {
-    const directory = this.#directory()
+    const directory = this.#directory(0)!
     const entries = new Map<string, ZipEntry>()
+    for (const { name, size, crc32, local, at } of this.#central(directory)) {
+      if (entries.has(name)) throw this.#corrupt(at, `the zip directory names "${name}" twice`)
+      entries.set(name, { name, offset: this.#dataOffset(local, size, name, at, directory.offset), size, crc32 })
+    }
+    this.#refuseOverlaps(entries)
+    return entries
+  }
+
+  listed(from: number): { size: number; local: number }[] | undefined {
+    const directory = this.#directory(from)
+    return directory === undefined || directory.offset < from ? undefined : [...this.#central(directory)]
+  }
+
+  *#central(directory: Directory): Generator<CentralEntry> {
     const decoder = new TextDecoder('utf-8', { fatal: true })
     const end = directory.offset + directory.size
     let at = directory.offset
@@ -100,24 +149,25 @@ class ZipReader {
       if (method !== 0) throw this.#corrupt(at, `zip entry "${name}" is compressed (method ${method}); torch stores its entries`, 'unpack the file and pack it again without compression')
       const { size, compressed, local } = this.#sizes(at, name, at + centralBytes + nameBytes, extraBytes)
       if (size !== compressed) throw this.#corrupt(at, `zip entry "${name}" is stored but has two sizes, ${compressed} and ${size}`)
-      if (entries.has(name)) throw this.#corrupt(at, `the zip directory names "${name}" twice`)
-      entries.set(name, { name, offset: this.#dataOffset(local, size, name, at, directory.offset), size, crc32: this.#u32(at + 16) })
+      yield { name, size, crc32: this.#u32(at + 16), local, at }
       at = next
     }
-    this.#refuseOverlaps(entries)
-    return entries
   }
 
-  /** Finds the end record (and its 64-bit twin) from the back, where a comment may follow it. */
-  #directory(): Directory {
+  /**
+   * Finds the end record (and its 64-bit twin) from the back, where a comment may follow it.
+   * @returns undefined when it would have to look before byte `from`
+   */
+  #directory(from: number): Directory | undefined {
     const length = this.#bytes.length
-    for (let at = length - endBytes; at >= Math.max(0, length - endBytes - 0xffff); at--) {
+    for (let at = length - endBytes; at >= Math.max(from, length - endBytes - 0xffff); at--) {
       if (this.#u32(at) !== endSignature || at + endBytes + this.#u16(at + 20) !== length) continue
       let directory: Directory = { entries: this.#u16(at + 10), size: this.#u32(at + 12), offset: this.#u32(at + 16) }
       let limit = at
       const locator = at - locatorBytes
-      if (locator >= 0 && this.#u32(locator) === locator64Signature) {
+      if (locator >= from && this.#u32(locator) === locator64Signature) {
         const record = this.#u64(locator + 8, 'the place of the zip64 end record')
+        if (record < from) return undefined
         if (record + end64Bytes > locator || this.#u32(record) !== end64Signature) throw this.#corrupt(locator, `there is no zip64 end record at byte ${record}`)
         directory = {
           entries: this.#u64(record + 32, 'the number of zip entries'),
@@ -134,6 +184,7 @@ class ZipReader {
       }
       return directory
     }
+    if (from > 0) return undefined
     throw this.#corrupt(length, 'the zip file has no end record', 'the file is truncated; use the snapshot before it')
   }
 

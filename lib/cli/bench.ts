@@ -11,6 +11,7 @@ import { exitCodes, withSignals } from './common.ts'
 
 const benches = {
   data: 'training pairs a second: the loader beside Python that does what the original does',
+  checkpoint: 'seconds and memory of reading a 200 MB checkpoint: ours beside its bytes alone, torch.load and safetensors',
   step: 'seconds of a training step: ours beside the same network in Python on torch 2.11',
 } as const
 
@@ -20,11 +21,12 @@ const examples = `
 Examples:
   siamtrain bench data --json
   siamtrain bench step --rounds 3 --only speed
+  siamtrain bench checkpoint --check
 
-The Python for the yardstick (torch 2.11; for data also numpy and opencv) is SIAMFCPP_BENCH_PYTHON, else python3. Other options go to the bench
-itself: see the top of bench/data.ts and bench/step.ts, and docs/benchmarks.md.`
+The Python for the yardstick (torch 2.11; for data also numpy and opencv, for checkpoint safetensors) is SIAMFCPP_BENCH_PYTHON, else python3. Other options go to the bench
+itself: see the top of each bench/NAME.ts, and docs/benchmarks.md.`
 
-/** Adds `bench data` and `bench step` to the program. */
+/** Adds `bench data`, `bench checkpoint` and `bench step` to the program. */
 export function registerBenchCommand(program: Command): void {
   const bench = program.command('bench').description('measure our speed beside a yardstick in Python').addHelpText('after', examples)
   for (const [name, description] of Object.entries(benches)) {

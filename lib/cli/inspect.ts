@@ -3,7 +3,8 @@ import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { readCheckpoint } from '../checkpoint/read.ts'
 import type { Checkpoint, CheckpointFormat } from '../checkpoint/read.ts'
-import { CheckpointTensor } from '../checkpoint/tensor.ts'
+import { dtypeInfo } from '../checkpoint/dtype.ts'
+import { CheckpointTensor, decodeFloat64 } from '../checkpoint/tensor.ts'
 import { PyDict, PyFloat, TorchSymbol, keyText } from '../checkpoint/values.ts'
 import type { CheckpointValue } from '../checkpoint/values.ts'
 import type { DType } from '../native/addon.ts'
@@ -35,12 +36,19 @@ export function inspectCheckpoint(checkpoint: Checkpoint): InspectReport {
   return { format: checkpoint.format, tensors, other: withoutTensors(checkpoint.root) ?? {} }
 }
 
+const partElements = 64 * 1024
+
 function norm(tensor: CheckpointTensor): { l2: number | null; nonfinite: number } {
   let sum = 0
   let nonfinite = 0
-  for (const value of tensor.toFloat64()) {
-    if (!Number.isFinite(value)) nonfinite++
-    sum += value * value
+  const bytes = tensor.contiguousBytes()
+  // In parts: a byte becomes eight when it is a float64.
+  const part = partElements * dtypeInfo(tensor.dtype).itemBytes
+  for (let at = 0; at < bytes.length; at += part) {
+    for (const value of decodeFloat64(tensor.dtype, bytes.subarray(at, at + part))) {
+      if (!Number.isFinite(value)) nonfinite++
+      sum += value * value
+    }
   }
   const l2 = Math.sqrt(sum)
   return { l2: Number.isFinite(l2) ? l2 : null, nonfinite }

@@ -74,6 +74,10 @@ export class Optimizer implements Disposable {
   readonly ema: Ema | null
   readonly #rule: Readonly<Omit<SgdGroupState, 'lr'>>
   readonly #sgd: NativeSgd
+  /** What each group steps with: the base rate times its ratio, or what a snapshot had until the schedule sets it. */
+  #groupLrs: number[]
+  /** Parameters in the order in which their momentum was made, so that a state dict that is loaded and saved again stays the same. */
+  #momentumOrder: string[] = []
   #baseLr: number
   #disposed = false
   /** Norm of the last step's gradients before they were clipped. */
@@ -99,6 +103,7 @@ export class Optimizer implements Disposable {
     this.ema = options.ema ?? null
     this.#rule = { momentum, weight_decay: weightDecay, dampening, nesterov }
     this.#baseLr = lr
+    this.#groupLrs = this.groups.map(({ ratio }) => lr * ratio)
     this.#sgd = loadAddon().createSgd(
       model.native,
       this.groups.map(({ ratio, parameters }) => ({ parameters: [...parameters], lr: lr * ratio, momentum, weightDecay, dampening, nesterov })),
@@ -125,9 +130,13 @@ export class Optimizer implements Disposable {
   }
 
   #setLr(lr: number): void {
-    const { native } = this
     this.#baseLr = lr
-    for (const [i, { ratio }] of this.groups.entries()) native.setLr(i, lr * ratio)
+    this.#setGroupLrs(this.groups.map(({ ratio }) => lr * ratio))
+  }
+
+  #setGroupLrs(lrs: number[]): void {
+    this.#groupLrs = lrs
+    for (const [i, lr] of lrs.entries()) this.native.setLr(i, lr)
   }
 
   zeroGrad(): void {
@@ -192,14 +201,16 @@ export class Optimizer implements Disposable {
 
   /** As torch.optim.SGD.state_dict(): ids count through the groups, momentum_buffer by id, where one was made. */
   async stateDict(): Promise<PyDict> {
-    const momentumBuffers = await this.native.momentumBuffers()
-    const groups = this.groups.map(({ ratio }) => ({ ...this.#rule, lr: this.#baseLr * ratio }))
+    const buffers = new Map((await this.native.momentumBuffers()).map((buffer) => [buffer.name, buffer]))
+    this.#momentumOrder = [...new Set([...this.#momentumOrder, ...buffers.keys()])].filter((name) => buffers.has(name))
+    const momentumBuffers = this.#momentumOrder.map((name) => buffers.get(name)!)
+    const groups = this.#groupLrs.map((lr) => ({ ...this.#rule, lr }))
     return namedToOptimizerState({ momentumBuffers, groups }, this.#groupNames)
   }
 
   /**
-   * Takes momentum buffers from a state dict of ours, of the original, or of torch.optim.SGD over the same groups. Momentum, decay and the
-   * schedule stay those of this optimizer; the stored learning rate counts only where there is no schedule.
+   * Takes momentum buffers and learning rates from a state dict of ours, of the original, or of torch.optim.SGD over the same groups. Momentum,
+   * decay and the schedule stay those of this optimizer; the schedule sets the rates anew before the next step.
    * @throws ERR_CHECKPOINT when groups, ids or shapes are not those of this model; nothing is changed then
    */
   async loadStateDict(state: PyDict, file?: string): Promise<void> {
@@ -211,9 +222,12 @@ export class Optimizer implements Disposable {
       throw new SiamError('ERR_CHECKPOINT', `the momentum of ${name} has shape [${shape.join(', ')}], the parameter [${expected.join(', ')}]`, { file })
     }
     await this.native.loadMomentumBuffers(momentumBuffers)
-    const ratio = this.groups[0]?.ratio ?? 1
-    const storedLr = groups[0]?.lr
-    if (this.schedulePolicy === null && storedLr !== undefined && ratio > 0) this.#setLr(storedLr / ratio)
+    this.#momentumOrder = momentumBuffers.map(({ name }) => name)
+    this.#setGroupLrs(groups.map(({ lr }) => lr))
+    // The base rate is that of a group of ratio 1, where there is one: a division could miss it by a bit.
+    const plain = Math.max(0, this.groups.findIndex(({ ratio }) => ratio === 1))
+    const { ratio } = this.groups[plain]!
+    if (ratio > 0) this.#baseLr = groups[plain]!.lr / ratio
   }
 
   get #groupNames(): (readonly string[])[] {

@@ -4,12 +4,18 @@ import type { Checkpoint, ReadOptions } from '../../lib/checkpoint/read.ts'
 import { CheckpointTensor } from '../../lib/checkpoint/tensor.ts'
 import { PyDict, PyFloat, PyTuple } from '../../lib/checkpoint/values.ts'
 import type { CheckpointValue } from '../../lib/checkpoint/values.ts'
-import { writeSafetensors, writeTorchZip } from '../../lib/checkpoint/write.ts'
+import { writeSafetensors, writeTorchLegacy, writeTorchZip } from '../../lib/checkpoint/write.ts'
 import type { ZipOptions } from '../../lib/checkpoint/zip-writer.ts'
 
 export async function zipBytes(value: CheckpointValue, options: ZipOptions = {}): Promise<Buffer> {
   const chunks: Buffer[] = []
   await writeTorchZip(value, async (bytes) => void chunks.push(Buffer.from(bytes)), 'archive', options)
+  return Buffer.concat(chunks)
+}
+
+export async function legacyBytes(value: CheckpointValue): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  await writeTorchLegacy(value, async (bytes) => void chunks.push(Buffer.from(bytes)))
   return Buffer.concat(chunks)
 }
 

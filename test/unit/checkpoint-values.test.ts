@@ -207,11 +207,19 @@ describe('matching a state dict', () => {
 describe('optimizer state', () => {
   const settings = { lr: 0.1, momentum: 0.9, dampening: 0, weight_decay: 0, nesterov: false }
 
-  it('keeps frozen parameters without a buffer, and numbers the rest as torch does', () => {
+  it('keeps frozen parameters without a buffer and the order of the buffers, and numbers parameters as torch does', () => {
     const state = namedToOptimizerState({ momentumBuffers: [{ name: 'c', ...floats([3]).toRaw() }, { name: 'a', ...floats([1]).toRaw() }], groups: [settings, settings] }, [['a', 'b'], ['c']])
-    expect([...(state.get('state') as PyDict).keys()]).toEqual([0, 2])
+    expect([...(state.get('state') as PyDict).keys()]).toEqual([2, 0])
     expect((state.get('param_groups') as PyDict[]).map((group) => group.get('params'))).toEqual([[0, 1], [2]])
-    expect(optimizerStateToNamed(state, [['a', 'b'], ['c']]).momentumBuffers.map(({ name }) => name)).toEqual(['a', 'c'])
+    expect(optimizerStateToNamed(state, [['a', 'b'], ['c']]).momentumBuffers.map(({ name }) => name)).toEqual(['c', 'a'])
+  })
+
+  it('refuses settings that are no numbers of 0 or more', () => {
+    for (const lr of [NaN, -1, Infinity, null, 'fast']) {
+      const state = namedToOptimizerState({ momentumBuffers: [], groups: [settings] }, [['a']])
+      ;(state.get('param_groups') as PyDict[])[0]!.set('lr', lr)
+      expect(() => optimizerStateToNamed(state, [['a']], 'x.pkl')).toThrow(expect.objectContaining({ code: 'ERR_CHECKPOINT', message: expect.stringContaining('group 0 has no number "lr" of 0 or more') }))
+    }
   })
 
   it('refuses a buffer that belongs nowhere and state of a parameter in no group', () => {
