@@ -37,7 +37,7 @@ describe('data verify', () => {
     ['text named .jpg', (root: string) => damage.textNamedJpg(root, 1, 2), 'undecodable_frame', 'seq_002/00000003.jpg', undefined],
     ['a link to nowhere', (root: string) => damage.danglingLink(root, 1, 2), 'missing_frame', 'seq_002/00000003.jpg', undefined],
     ['a frame of another size', (root: string) => damage.otherSize(root, 0, 5), 'other_size', 'seq_001/00000006.jpg', undefined],
-    ['a box outside of its frame', (root: string) => damage.line(root, 0, 3, '160,0,10,10'), 'outside_box', 'seq_001/groundtruth.txt', 4],
+    ['a box outside of its frame', (root: string) => damage.line(root, 0, 3, '160,0,10,10'), 'box_outside', 'seq_001/groundtruth.txt', 4],
     ['an empty box', (root: string) => damage.line(root, 0, 3, '1,2,0,10'), 'empty_box', 'seq_001/groundtruth.txt', 4],
     ['a box that is no number', (root: string) => damage.line(root, 0, 3, 'nan,2,3,4'), 'not_finite', 'seq_001/groundtruth.txt', 4],
     ['a line that cannot be read', (root: string) => damage.line(root, 0, 3, '1,2,3'), 'unparsable_line', 'seq_001/groundtruth.txt', 4],
@@ -51,7 +51,7 @@ describe('data verify', () => {
     expect(first).toMatchObject({ kind, file: path.join(root, 'train', file) })
     expect(first?.line).toBe(line)
     // A frame of another size has a box that does not fit it, either.
-    expect(Object.keys(report.counts).filter((other) => other !== kind && other !== 'outside_box')).toEqual([])
+    expect(Object.keys(report.counts).filter((other) => other !== kind && other !== 'box_outside')).toEqual([])
     expect(report.counts[kind]).toBe(1)
   })
 

@@ -168,7 +168,7 @@ async function verifySequence(record: SequenceRecord, { name, key, stamp, pool, 
     if (fault !== undefined) add(fault.kind, file, `frame ${k + 1}: ${fault.message}`, line)
     else if (fact !== undefined && !('code' in fact) && isBoxed(record, k) && isOutside(boxOf(record, k), fact)) {
       const { x, y, width, height } = boxOf(record, k)
-      add('outside_box', file, `frame ${k + 1}: the box [${[x, y, width, height].join(', ')}] lies outside of the frame of ${fact.width}x${fact.height} pixels`, line)
+      add('box_outside', file, `frame ${k + 1}: the box [${[x, y, width, height].join(', ')}] lies outside of the frame of ${fact.width}x${fact.height} pixels`, line)
     }
   }
   return { dataset: key, sequence: record.name, stamp, frames: count, bytes, problems }
