@@ -67,9 +67,9 @@ export class Model implements Disposable {
     return this.native.describe()
   }
 
-  /** Names of the parameters (no buffers), in the original's order. */
+  /** Names of the parameters (no buffers, each tensor once), in the original's order. */
   parameterNames(): string[] {
-    return this.#described.filter(({ kind }) => kind === 'parameter').map(({ name }) => name)
+    return this.#described.filter(({ kind, aliasOf }) => kind === 'parameter' && aliasOf === undefined).map(({ name }) => name)
   }
 
   /**
