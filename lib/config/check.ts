@@ -61,6 +61,10 @@ function checkModel(checker: Checker, path: Path, model: DeepReadonly<ModelConfi
   for (const part of ['backbone', 'task_head', 'task_model'] as const) {
     if (model[part].name === undefined) checker.fail([...path, part], `Expected a name at ${[...path, part].join('.')}.name but there is none`)
   }
+  if (model.backbone.name === 'TorchScript' && (model.backbone.TorchScript?.path ?? '') === '') {
+    const at = [...path, 'backbone', 'TorchScript', 'path']
+    checker.fail(at, `Expected the path of a TorchScript file for ${at.join('.')} but there is none`)
+  }
   const head = model.task_head.DenseboxHead
   if (head.head_conv_bn.length < head.num_conv3x3) {
     const at = [...path, 'task_head', 'DenseboxHead', 'head_conv_bn']

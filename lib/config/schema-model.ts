@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { boolean, fieldsOf, fraction, integer, listOf, nonNegative, oneOf, positiveInteger, section, text } from './fields.ts'
 
-export const backboneNames = ['AlexNet', 'Inception3', 'ShuffleNetV2_x0_5', 'ShuffleNetV2_x1_0', 'TinyConv'] as const
+export const backboneNames = ['AlexNet', 'Inception3', 'ShuffleNetV2_x0_5', 'ShuffleNetV2_x1_0', 'TinyConv', 'TorchScript'] as const
 export const lossNames = ['FocalLoss', 'IOULoss', 'SigmoidCrossEntropyCenterness', 'SigmoidCrossEntropyRetina'] as const
 export const headNames = ['DenseboxHead'] as const
 export const taskModelNames = ['SiamTrack'] as const
@@ -16,6 +16,8 @@ const backbone = section({
   Inception3: section({ pretrain_model_path: text().default(''), crop_pad: positiveInteger().default(4), pruned: boolean().default(true) }).optional(),
   ShuffleNetV2_x0_5: shuffleNet.optional(),
   ShuffleNetV2_x1_0: shuffleNet.optional(),
+  // Ours: a user's own backbone out of a file.
+  TorchScript: section({ path: text().default(''), pretrain_model_path: text().default('') }).optional(),
 })
 
 function loss<T extends z.ZodRawShape>(name: string, more: T) {

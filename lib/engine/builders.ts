@@ -2,7 +2,6 @@
  * From a configuration to the parts of a run: model, losses, optimizer, trainer.
  */
 import { createHash } from 'node:crypto'
-import { modelStateOf, readCheckpoint, type CheckpointTensor } from '../checkpoint/index.ts'
 import { requireTest, requireTrain, selected, whereIs, type Config } from '../config/index.ts'
 import { buildDataloader } from '../data/index.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
@@ -20,6 +19,7 @@ import { divideIntoGroups, ungroupedParameters } from './lr-multiplier.ts'
 import { buildLrPolicy } from './lr-policy.ts'
 import { Model } from './model.ts'
 import { Optimizer } from './optimizer.ts'
+import { describePretrained, loadPretrained, type PretrainedPart } from './pretrained.ts'
 import type { ProgressOptions } from './progress.ts'
 import { RegularTrainer } from './regular-trainer.ts'
 import { disposeInReverse, type TrainerBase, type TrainerClass } from './trainer-base.ts'
@@ -62,13 +62,13 @@ export async function buildModel(config: Config, options: ModelOptions = {}): Pr
   const at = `${part}.track.model`
   if (node === undefined) throw new SiamError('ERR_CONFIG', `Expected a model at ${at} but there is none`, { file: config.file })
   const backbone = selected(config, node.backbone, `${at}.backbone`)
-  if (backbone.name !== 'AlexNet' && backbone.name !== 'TinyConv') {
-    throw new SiamError('ERR_CONFIG', `The backbone ${backbone.name} is not available; AlexNet and TinyConv are`, whereIs(config, `${at}.backbone.name`))
+  if (backbone.name !== 'AlexNet' && backbone.name !== 'TinyConv' && backbone.name !== 'TorchScript') {
+    throw new SiamError('ERR_CONFIG', `The backbone ${backbone.name} is not available; AlexNet, TinyConv and TorchScript are`, whereIs(config, `${at}.backbone.name`))
   }
   const head = node.task_head.DenseboxHead
   const task = node.task_model.SiamTrack
   const spec: ModelSpec = {
-    backbone: { name: backbone.name },
+    backbone: backbone.name === 'TorchScript' ? { name: backbone.name, path: backbone.params.path as string, zSize: templateSize(config, part) } : { name: backbone.name },
     head: {
       totalStride: head.total_stride,
       scoreSize: head.score_size,
@@ -90,10 +90,15 @@ export async function buildModel(config: Config, options: ModelOptions = {}): Pr
   }
   const model = await Model.create(spec, node.losses.names.length === 0 ? {} : buildLosses(config, { part }))
   try {
+    if (backbone.name === 'TorchScript' && !model.parameterNames().some((name) => name.startsWith('basemodel.'))) {
+      options.log?.(`The backbone ${spec.backbone.path} has no parameters (a frozen module?): its features stay as they are`)
+    }
     if (options.pretrained !== false) {
       const backboneFile = backbone.params.pretrain_model_path
-      if (typeof backboneFile === 'string' && backboneFile !== '') await loadPretrained(model, backboneFile, 'basemodel.', `${at}.backbone.${backbone.name}`, options)
-      if (task.pretrain_model_path !== '') await loadPretrained(model, task.pretrain_model_path, '', `${at}.task_model.SiamTrack`, options)
+      const files: [string, PretrainedPart, string][] = []
+      if (typeof backboneFile === 'string' && backboneFile !== '') files.push([backboneFile, 'backbone', `${at}.backbone.${backbone.name}`])
+      if (task.pretrain_model_path !== '') files.push([task.pretrain_model_path, 'network', `${at}.task_model.SiamTrack`])
+      for (const [file, of, section] of files) options.log?.(describePretrained(await loadPretrained(model, file, of, `${section}.pretrain_model_path`)))
     }
   } catch (error) {
     model.dispose()
@@ -102,21 +107,12 @@ export async function buildModel(config: Config, options: ModelOptions = {}): Pr
   return model
 }
 
-/** Loads what fits, as the original (strict=False), but says what was loaded, and takes nothing at all for an error. */
-async function loadPretrained(model: Model, file: string, prefix: string, at: string, options: ModelOptions): Promise<void> {
-  const key = `${at}.pretrain_model_path`
-  let weights: Map<string, CheckpointTensor>
-  try {
-    weights = modelStateOf(await readCheckpoint(file))
-  } catch (error) {
-    if (!(error instanceof SiamError)) throw error
-    throw new SiamError(error.code, `the pretrained weights of ${key}: ${error.message}`, { file, cause: error, hint: `set ${key}= (empty) to start from random weights` })
-  }
-  const table = new Map(Array.from(weights, ([name, tensor]) => [name.startsWith(prefix) ? name : prefix + name, tensor]))
-  const { loaded, missing, mismatched } = await model.loadStateDict(table, { strict: false, file })
-  if (loaded.length === 0) throw new SiamError('ERR_CHECKPOINT', `no tensor of these weights is one of the model's (${key})`, { file })
-  const left = [...missing, ...mismatched.map(({ name }) => name)].filter((name) => name.startsWith(prefix))
-  options.log?.(`Loaded ${loaded.length} tensors from ${file}${left.length === 0 ? '' : `; ${left.length} stay random: ${left.slice(0, 3).join(', ')}${left.length > 3 ? ', …' : ''}`}`)
+/** Side of the template crop in pixels. */
+function templateSize(config: Config, part: 'train' | 'test'): number {
+  if (part === 'train') return requireTrain(config).data.transformer.RandomCropTransformer.z_size
+  const { pipeline } = requireTest(config)
+  const sections = pipeline as Readonly<Record<string, { readonly z_size?: number } | undefined>> | undefined
+  return sections?.[pipeline?.name ?? '']?.z_size ?? 127
 }
 
 /**
@@ -174,7 +170,7 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
 }
 
 /** Keys that say where things lie and how long to go on, and change no number of a run. */
-const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'dataset_root'])
+const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'path', 'dataset_root'])
 
 /** Keys that the original lacks, at values that change nothing: left out, so that the sum is what it was before they came to be. */
 const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {

@@ -6,6 +6,7 @@ import { invalidArgument, SiamError } from '../errors.ts'
 import { loadAddon } from '../native/load.ts'
 import type { ModelSpec, NamedRawTensor, NativeModel, ParameterInfo, RawTensor } from '../native/addon.ts'
 import { Tensor } from '../native/tensor.ts'
+import type { PretrainedReport } from './pretrained.ts'
 import type { TensorDict, TrainableLoss } from './losses.ts'
 
 /** Named tensors in any of the forms that they come in: from stateDict(), from a checkpoint, or put together by hand. */
@@ -29,6 +30,8 @@ export class Model implements Disposable {
   readonly spec: Readonly<ModelSpec>
   /** By name (cls, ctr, reg): what a trainer minimises the sum of. The model disposes them with itself. */
   losses: Record<string, TrainableLoss>
+  /** What became of each file of pretrained weights that `buildModel` loaded, in its order. */
+  pretrained: readonly PretrainedReport[] = []
   readonly #native: NativeModel
   readonly #described: readonly ParameterInfo[]
   #disposed = false
@@ -67,9 +70,9 @@ export class Model implements Disposable {
     return this.native.describe()
   }
 
-  /** Names of the parameters (no buffers), in the original's order. */
+  /** Names of the parameters (no buffers, each tensor once), in the original's order. */
   parameterNames(): string[] {
-    return this.#described.filter(({ kind }) => kind === 'parameter').map(({ name }) => name)
+    return this.#described.filter(({ kind, aliasOf }) => kind === 'parameter' && aliasOf === undefined).map(({ name }) => name)
   }
 
   /**

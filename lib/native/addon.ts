@@ -39,6 +39,8 @@ export interface BackboneSpec {
   pruned?: boolean
   /** TorchScript: the file. */
   path?: string
+  /** TorchScript: side of the template in pixels, that the module is tried on; default 127. */
+  zSize?: number
 }
 
 export interface HeadSpec {
@@ -74,6 +76,8 @@ export interface ParameterInfo {
   dtype: DType
   kind: 'parameter' | 'buffer'
   requiresGrad: boolean
+  /** Another name of the same tensor, which comes before; only the first of them is trained. TorchScript modules may share weights so. */
+  aliasOf?: string
 }
 
 export interface NativeModel {

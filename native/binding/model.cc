@@ -24,6 +24,7 @@ core::SiamTrackOptions options_from_js(const Napi::Object& spec) {
   if (backbone.Has("cropPad")) options.backbone.crop_pad = number<int64_t>(backbone, "cropPad");
   if (backbone.Has("pruned")) options.backbone.pruned = boolean(backbone, "pruned");
   if (backbone.Has("path")) options.backbone.path = text(backbone, "path");
+  if (backbone.Has("zSize")) options.backbone.z_size = number<int64_t>(backbone, "zSize");
   const auto head = spec.Get("head").As<Napi::Object>();
   options.head.total_stride = number<int64_t>(head, "totalStride");
   options.head.score_size = number<int64_t>(head, "scoreSize");
@@ -48,7 +49,7 @@ core::SiamTrackOptions options_from_js(const Napi::Object& spec) {
 std::vector<ModelHolder::Info> infos_of(const core::SiamTrack& model) {
   std::vector<ModelHolder::Info> infos;
   for (const auto& entry : model->state_entries()) {
-    infos.push_back({entry.name, entry.tensor.sizes().vec(), entry.tensor.scalar_type(), entry.is_parameter, entry.tensor.requires_grad()});
+    infos.push_back({entry.name, entry.tensor.sizes().vec(), entry.tensor.scalar_type(), entry.is_parameter, entry.tensor.requires_grad(), entry.alias_of});
   }
   return infos;
 }
@@ -98,6 +99,7 @@ Napi::Value ModelHandle::describe(const Napi::CallbackInfo& info) {
     object.Set("dtype", dtype_name(entry.dtype));
     object.Set("kind", entry.is_parameter ? "parameter" : "buffer");
     object.Set("requiresGrad", entry.requires_grad);
+    if (!entry.alias_of.empty()) object.Set("aliasOf", entry.alias_of);
     array.Set(i, object);
   }
   return array;

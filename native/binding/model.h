@@ -15,6 +15,7 @@ struct ModelHolder {
     at::ScalarType dtype;
     bool is_parameter;
     bool requires_grad;
+    std::string alias_of;
   };
   std::vector<Info> infos;  // JavaScript thread only after creation
 };

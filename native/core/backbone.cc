@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "../base/error.h"
+#include "script_backbone.h"
 
 namespace siam::core {
 
@@ -53,6 +54,7 @@ std::shared_ptr<Backbone> make_backbone(const BackboneOptions& options) {
   const std::string& name = options.name;
   if (name == "AlexNet") return std::make_shared<AlexNetImpl>();
   if (name == "TinyConv") return std::make_shared<TinyConvImpl>();
+  if (name == "TorchScript") return std::make_shared<ScriptBackbone>(options);
   throw SiamException("ERR_CONFIG", "Expected a built-in backbone (AlexNet, TinyConv) but received '" + name + "'");
 }
 

@@ -14,6 +14,9 @@ struct BackboneOptions {
   int64_t crop_pad = 4;   // Inception3, ShuffleNetV2: cells cut off at each side of the features
   bool pruned = true;     // Inception3: without the layers behind the features
   std::string path;       // TorchScript: the file
+  int64_t z_size = 127;   // TorchScript: side of the template in pixels, to try it on
+  ComputeMode mode;       // TorchScript: how and where it computes; filled in by SiamTrack
+  at::Device device = at::kCPU;
 };
 
 /// What the task model asks of a backbone.

@@ -3,6 +3,7 @@
 #include "../base/error.h"
 #include "dispatch.h"
 #include "random.h"
+#include "script_backbone.h"
 #include "xcorr.h"
 
 namespace siam::core {
@@ -10,12 +11,16 @@ namespace siam::core {
 SiamTrackImpl::SiamTrackImpl(const SiamTrackOptions& options) : options_(options) {
   const std::lock_guard<std::mutex> alone(default_generator_mutex());  // until the last weight is drawn
   at::manual_seed(options.seed);
-  basemodel_ = make_backbone(options.backbone);
+  options_.backbone.mode = options.mode;
+  options_.backbone.device = options.device;
+  basemodel_ = make_backbone(options_.backbone);
   if (basemodel_->width() != options.head_width || options.head.width != options.head_width) {
     throw SiamException("ERR_CONFIG", "SiamTrack: expected head_width " + std::to_string(basemodel_->width()) + " (the width of " + options.backbone.name +
                                           ") in task_head and task_model but received " + std::to_string(options.head.width) + " and " +
-                                          std::to_string(options.head_width));
+                                          std::to_string(options.head_width), options.backbone.path);
   }
+  auto* script = dynamic_cast<ScriptBackbone*>(basemodel_.get());
+  if (script != nullptr) script->check_sizes(options.head);
   register_module("basemodel", basemodel_);
   head_ = register_module("head", DenseboxHead(options.head));
   const ConvBnReluOptions neck{options.head_width, options.head_width, 3, 1, 1, true, false};
@@ -30,7 +35,7 @@ SiamTrackImpl::SiamTrackImpl(const SiamTrackOptions& options) : options_(options
   to(options.device);
   if (options.mode.format == at::MemoryFormat::ChannelsLast) {
     for (auto& entry : state_entries()) {
-      if (entry.tensor.dim() == 4) entry.tensor.set_data(entry.tensor.contiguous(at::MemoryFormat::ChannelsLast));
+      if (entry.tensor.dim() == 4 && !(script != nullptr && entry.name.rfind("basemodel.", 0) == 0)) entry.tensor.set_data(entry.tensor.contiguous(at::MemoryFormat::ChannelsLast));
     }
   }
 }
@@ -82,8 +87,9 @@ HeadOutput SiamTrackImpl::track(const at::Tensor& im_x, const TemplateFeatures& 
 namespace {
 
 void collect(const torch::nn::Module& module, const std::string& prefix, std::vector<StateEntry>& entries) {
-  for (const auto& item : module.named_parameters(/*recurse=*/false)) entries.push_back({prefix + item.key(), item.value(), true});
-  for (const auto& item : module.named_buffers(/*recurse=*/false)) entries.push_back({prefix + item.key(), item.value(), false});
+  if (const auto* script = dynamic_cast<const ScriptBackbone*>(&module)) return script->collect_state(prefix, entries);
+  for (const auto& item : module.named_parameters(/*recurse=*/false)) entries.push_back({prefix + item.key(), item.value(), true, ""});
+  for (const auto& item : module.named_buffers(/*recurse=*/false)) entries.push_back({prefix + item.key(), item.value(), false, ""});
   for (const auto& child : module.named_children()) collect(*child.value(), prefix + child.key() + ".", entries);
 }
 

@@ -6,6 +6,7 @@
 
 #include "backbone.h"
 #include "densebox_head.h"
+#include "state_entry.h"
 
 namespace siam::core {
 
@@ -23,13 +24,6 @@ struct SiamTrackOptions {
 /// Template features that the tracker computes once: kernels of the classification and the regression branch, [N,width,h,h].
 struct TemplateFeatures {
   at::Tensor c_z_k, r_z_k;
-};
-
-/// One entry of the state dict, in the original's order.
-struct StateEntry {
-  std::string name;
-  at::Tensor tensor;
-  bool is_parameter;
 };
 
 /// The task model SiamTrack: backbone, adjustment convolutions, depthwise correlation, head.
