@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "../base/error.h"
+#include "googlenet.h"
+#include "shufflenet.h"
 
 namespace siam::core {
 
@@ -53,7 +55,10 @@ std::shared_ptr<Backbone> make_backbone(const BackboneOptions& options) {
   const std::string& name = options.name;
   if (name == "AlexNet") return std::make_shared<AlexNetImpl>();
   if (name == "TinyConv") return std::make_shared<TinyConvImpl>();
-  throw SiamException("ERR_CONFIG", "Expected a built-in backbone (AlexNet, TinyConv) but received '" + name + "'");
+  if (name == "Inception3") return std::make_shared<Inception3Impl>(options.crop_pad);
+  if (name == "ShuffleNetV2_x0_5") return std::make_shared<ShuffleNetV2Impl>(shufflenet_x0_5(), options.crop_pad, options.head_width);
+  if (name == "ShuffleNetV2_x1_0") return std::make_shared<ShuffleNetV2Impl>(shufflenet_x1_0(), options.crop_pad, options.head_width);
+  throw SiamException("ERR_CONFIG", "Expected a built-in backbone (AlexNet, TinyConv, Inception3, ShuffleNetV2_x0_5, ShuffleNetV2_x1_0) but received '" + name + "'");
 }
 
 }  // namespace siam::core
