@@ -35,8 +35,10 @@ export interface BackboneSpec {
   name: 'AlexNet' | 'TinyConv' | 'Inception3' | 'ShuffleNetV2_x0_5' | 'ShuffleNetV2_x1_0' | 'TorchScript'
   /** Inception3, ShuffleNetV2: cells cut off at each side of the features; default 4. */
   cropPad?: number
-  /** Inception3: without the layers behind the features; default true. */
+  /** Inception3: accepted, no effect, as in the original. */
   pruned?: boolean
+  /** ShuffleNetV2: channels of its features; default 256. */
+  headWidth?: number
   /** TorchScript: the file. */
   path?: string
   /** TorchScript: side of the template in pixels, that the module is tried on; default 127. */

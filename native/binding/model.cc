@@ -23,6 +23,7 @@ core::SiamTrackOptions options_from_js(const Napi::Object& spec) {
   options.backbone.name = text(backbone, "name");
   if (backbone.Has("cropPad")) options.backbone.crop_pad = number<int64_t>(backbone, "cropPad");
   if (backbone.Has("pruned")) options.backbone.pruned = boolean(backbone, "pruned");
+  if (backbone.Has("headWidth")) options.backbone.head_width = number<int64_t>(backbone, "headWidth");
   if (backbone.Has("path")) options.backbone.path = text(backbone, "path");
   if (backbone.Has("zSize")) options.backbone.z_size = number<int64_t>(backbone, "zSize");
   const auto head = spec.Get("head").As<Napi::Object>();

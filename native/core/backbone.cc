@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include "../base/error.h"
+#include "googlenet.h"
 #include "script_backbone.h"
+#include "shufflenet.h"
 
 namespace siam::core {
 
@@ -54,8 +56,11 @@ std::shared_ptr<Backbone> make_backbone(const BackboneOptions& options) {
   const std::string& name = options.name;
   if (name == "AlexNet") return std::make_shared<AlexNetImpl>();
   if (name == "TinyConv") return std::make_shared<TinyConvImpl>();
+  if (name == "Inception3") return std::make_shared<Inception3Impl>(options.crop_pad);
+  if (name == "ShuffleNetV2_x0_5") return std::make_shared<ShuffleNetV2Impl>(shufflenet_x0_5(), options.crop_pad, options.head_width);
+  if (name == "ShuffleNetV2_x1_0") return std::make_shared<ShuffleNetV2Impl>(shufflenet_x1_0(), options.crop_pad, options.head_width);
   if (name == "TorchScript") return std::make_shared<ScriptBackbone>(options);
-  throw SiamException("ERR_CONFIG", "Expected a built-in backbone (AlexNet, TinyConv) but received '" + name + "'");
+  throw SiamException("ERR_CONFIG", "Expected a built-in backbone (AlexNet, TinyConv, Inception3, ShuffleNetV2_x0_5, ShuffleNetV2_x1_0) but received '" + name + "'");
 }
 
 }  // namespace siam::core

@@ -12,7 +12,8 @@ namespace siam::core {
 struct BackboneOptions {
   std::string name = "AlexNet";
   int64_t crop_pad = 4;   // Inception3, ShuffleNetV2: cells cut off at each side of the features
-  bool pruned = true;     // Inception3: without the layers behind the features
+  bool pruned = true;     // Inception3: accepted, no effect, as in the original (which builds no layers behind the features)
+  int64_t head_width = 256;  // ShuffleNetV2: channels of its features
   std::string path;       // TorchScript: the file
   int64_t z_size = 127;   // TorchScript: side of the template in pixels, to try it on
   ComputeMode mode;       // TorchScript: how and where it computes; filled in by SiamTrack
@@ -22,7 +23,10 @@ struct BackboneOptions {
 /// What the task model asks of a backbone.
 class Backbone : public torch::nn::Module {
  public:
-  /// @param x [N,3,H,W] BGR 0..255     @returns [N,width(),H',W'], total stride 8
+  /// An image as forward() takes it. A backbone that was trained on normalised RGB images makes them here, in float32, before any cast.
+  /// @param image [N,3,H,W] BGR 0..255, uint8 or float32     @returns [N,3,H,W] in the mode's dtype and memory format
+  virtual at::Tensor prepare(const at::Tensor& image, const ComputeMode& mode) const { return image.to(mode.dtype).contiguous(mode.format); }
+  /// @param x [N,3,H,W], what prepare() made     @returns [N,width(),H',W'], total stride 8
   virtual at::Tensor forward(const at::Tensor& x) = 0;
   virtual int64_t width() const = 0;
 };

@@ -2,12 +2,13 @@
 
 namespace siam::core {
 
-ConvBnReluImpl::ConvBnReluImpl(const ConvBnReluOptions& options) : options_(options) {
-  conv = register_module("conv", torch::nn::Conv2d(torch::nn::Conv2dOptions(options.in, options.out, options.kernel).stride(options.stride).groups(options.groups)));
-  if (options.bn) bn = register_module("bn", torch::nn::BatchNorm2d(torch::nn::BatchNorm2dOptions(options.out).eps(options.bn_eps)));
+ConvUnit::ConvUnit(const ConvBnReluOptions& options) : options_(options) {
+  conv = torch::nn::Conv2d(
+      torch::nn::Conv2dOptions(options.in, options.out, options.kernel).stride(options.stride).padding(options.padding).groups(options.groups).bias(options.bias));
+  if (options.bn) bn = torch::nn::BatchNorm2d(torch::nn::BatchNorm2dOptions(options.out).eps(options.bn_eps));
 }
 
-const at::Tensor& ConvBnReluImpl::weight_as(at::ScalarType dtype) {
+const at::Tensor& ConvUnit::weight_as(at::ScalarType dtype) {
   if (conv->weight.scalar_type() == dtype) return conv->weight;
   if (!cast_weight_.defined() || cast_weight_.scalar_type() != dtype || (at::GradMode::is_enabled() && cast_weight_.requires_grad() != conv->weight.requires_grad())) {
     cast_weight_ = conv->weight.to(dtype);
@@ -15,20 +16,50 @@ const at::Tensor& ConvBnReluImpl::weight_as(at::ScalarType dtype) {
   return cast_weight_;
 }
 
-at::Tensor ConvBnReluImpl::convolve(const at::Tensor& x, const std::optional<at::Tensor>& bias) {
-  const std::array<int64_t, 2> stride{options_.stride, options_.stride}, padding{0, 0}, dilation{1, 1};
-  return at::conv2d(x, weight_as(x.scalar_type()), bias, at::IntArrayRef(stride), at::IntArrayRef(padding), at::IntArrayRef(dilation), options_.groups);
+std::optional<at::Tensor> ConvUnit::bias_as(at::ScalarType dtype) const {
+  return options_.bias ? std::optional<at::Tensor>(conv->bias.to(dtype)) : std::nullopt;
 }
 
-at::Tensor ConvBnReluImpl::forward(const at::Tensor& x) {
+at::Tensor ConvUnit::convolve(const at::Tensor& x, const std::optional<at::Tensor>& bias) {
+  const std::array<int64_t, 2> stride{options_.stride, options_.stride}, dilation{1, 1};
+  return at::conv2d(x, weight_as(x.scalar_type()), bias, at::IntArrayRef(stride), at::IntArrayRef(*options_.padding), at::IntArrayRef(dilation), options_.groups);
+}
+
+at::Tensor ConvUnit::forward(const at::Tensor& x) {
   if (options_.bn) {
     NormState state{bn->weight, bn->bias, bn->running_mean, bn->running_var, options_.bn_eps, bn->options.momentum().value()};
-    if (!is_training()) return batch_norm_act(convolve(x, conv->bias.to(x.scalar_type())), std::nullopt, state, false, options_.relu);
+    if (!bn->is_training()) return batch_norm_act(convolve(x, bias_as(x.scalar_type())), std::nullopt, state, false, options_.relu);
     bn->num_batches_tracked.add_(1);
-    return batch_norm_act(convolve(x, std::nullopt), conv->bias, state, true, options_.relu);
+    const std::optional<at::Tensor> left_out = options_.bias ? std::optional<at::Tensor>(conv->bias) : std::nullopt;
+    return batch_norm_act(convolve(x, std::nullopt), left_out, state, true, options_.relu);
   }
-  at::Tensor y = convolve(x, conv->bias.to(x.scalar_type()));
+  at::Tensor y = convolve(x, bias_as(x.scalar_type()));
   return options_.relu ? y.relu_() : y;
+}
+
+ConvBnReluImpl::ConvBnReluImpl(const ConvBnReluOptions& options) : unit_(options), conv(unit_.conv), bn(unit_.bn) {
+  register_module("conv", conv);
+  if (options.bn) register_module("bn", bn);
+}
+
+ConvSequenceImpl::ConvSequenceImpl(const std::vector<ConvBnReluOptions>& units) {
+  int place = 0;
+  for (const auto& options : units) {
+    units_.emplace_back(options);
+    register_module(std::to_string(place++), units_.back().conv);
+    if (options.bn) register_module(std::to_string(place++), units_.back().bn);
+    if (options.relu) place++;
+  }
+}
+
+at::Tensor ConvSequenceImpl::forward(const at::Tensor& x) {
+  at::Tensor y = x;
+  for (auto& unit : units_) y = unit.forward(y);
+  return y;
+}
+
+void ConvSequenceImpl::drop_cast_weights() {
+  for (auto& unit : units_) unit.drop_cast_weight();
 }
 
 }  // namespace siam::core

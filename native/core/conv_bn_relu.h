@@ -4,6 +4,10 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "norm_act.h"
 
 namespace siam::core {
@@ -15,21 +19,30 @@ struct ComputeMode {
 };
 
 struct ConvBnReluOptions {
-  int64_t in, out, kernel;
+  int64_t in, out;
+  torch::ExpandingArray<2> kernel;  // one number, or {height, width}
   int64_t stride = 1, groups = 1;
   bool bn = true, relu = true;
   double bn_eps = 1e-5;
+  bool bias = true;
+  torch::ExpandingArray<2> padding = 0;
 };
 
-/// Convolution without padding, BatchNorm and ReLU, the original's conv_bn_relu; parameters `conv.*` and `bn.*`.
-class ConvBnReluImpl : public torch::nn::Module {
+/// What keeps casts of its weights over one step, so that template and search branch share one cast and its gradient.
+class KeepsCastWeights {
  public:
-  explicit ConvBnReluImpl(const ConvBnReluOptions& options);
+  virtual ~KeepsCastWeights() = default;
+  /// Forgets the weights cast for the last step; the next forward casts anew.
+  virtual void drop_cast_weights() = 0;
+};
+
+/// Convolution, BatchNorm and ReLU as one computation over a Conv2d and a BatchNorm2d; whoever owns it registers both under its own names.
+class ConvUnit {
+ public:
+  explicit ConvUnit(const ConvBnReluOptions& options);
 
   /// @param x [N,in,H,W] in the mode's dtype and memory format     @returns [N,out,H',W']
   at::Tensor forward(const at::Tensor& x);
-
-  /// Forgets the weight cast for the last step; the next forward casts anew.
   void drop_cast_weight() { cast_weight_.reset(); }
 
   torch::nn::Conv2d conv{nullptr};
@@ -37,11 +50,44 @@ class ConvBnReluImpl : public torch::nn::Module {
 
  private:
   const at::Tensor& weight_as(at::ScalarType dtype);
+  std::optional<at::Tensor> bias_as(at::ScalarType dtype) const;
   at::Tensor convolve(const at::Tensor& x, const std::optional<at::Tensor>& bias);
 
   ConvBnReluOptions options_;
-  at::Tensor cast_weight_;  // kept over one step, so that template and search branch share one cast and its gradient
+  at::Tensor cast_weight_;
+};
+
+/// Convolution (without padding unless told), BatchNorm and ReLU, the original's conv_bn_relu; parameters `conv.*` and `bn.*`.
+class ConvBnReluImpl : public torch::nn::Module, public KeepsCastWeights {
+ public:
+  explicit ConvBnReluImpl(const ConvBnReluOptions& options);
+
+  /// @param x [N,in,H,W] in the mode's dtype and memory format     @returns [N,out,H',W']
+  at::Tensor forward(const at::Tensor& x) { return unit_.forward(x); }
+  void drop_cast_weights() override { unit_.drop_cast_weight(); }
+
+ private:
+  ConvUnit unit_;
+
+ public:
+  torch::nn::Conv2d conv;
+  torch::nn::BatchNorm2d bn;
 };
 TORCH_MODULE(ConvBnRelu);
+
+/// Several such units one after the other, with the names that Python's nn.Sequential gives them: convolution, BatchNorm and ReLU each take
+/// the next number (`0.weight`, `1.weight`, then `3.weight` where a ReLU was 2).
+class ConvSequenceImpl : public torch::nn::Module, public KeepsCastWeights {
+ public:
+  explicit ConvSequenceImpl(const std::vector<ConvBnReluOptions>& units);
+
+  /// @param x [N,in of the first,H,W]     @returns [N,out of the last,H',W']
+  at::Tensor forward(const at::Tensor& x);
+  void drop_cast_weights() override;
+
+ private:
+  std::vector<ConvUnit> units_;
+};
+TORCH_MODULE(ConvSequence);
 
 }  // namespace siam::core

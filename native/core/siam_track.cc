@@ -44,12 +44,12 @@ at::Tensor SiamTrackImpl::prepare(const at::Tensor& image, const char* name) con
   if (image.dim() != 4 || image.size(1) != 3 || (image.scalar_type() != at::kByte && image.scalar_type() != at::kFloat)) {
     throw SiamException("ERR_SHAPE", std::string("forward: expected ") + name + " [N,3,H,W] of uint8 or float32 but received " + describe(image));
   }
-  return image.to(options_.device).to(options_.mode.dtype).contiguous(options_.mode.format);
+  return basemodel_->prepare(image.to(options_.device), options_.mode);
 }
 
 void SiamTrackImpl::drop_cast_weights() {
   apply([](torch::nn::Module& module) {
-    if (auto* block = dynamic_cast<ConvBnReluImpl*>(&module)) block->drop_cast_weight();
+    if (auto* keeper = dynamic_cast<KeepsCastWeights*>(&module)) keeper->drop_cast_weights();
   });
 }
 

@@ -1,0 +1,8 @@
+/**
+ * The same for GoogLeNet and ShuffleNetV2, whose gradients' noise is discrete (an activation on the other side of a ReLU or a max pool):
+ * the limits of single parameters are wide, that of the median over all is narrow.
+ */
+import { describe } from 'vitest'
+import { describeForward } from '../helpers/golden-forward.ts'
+
+describe.each(['googlenet', 'shufflenetv2x0_5', 'shufflenetv2x1_0'] as const)('%s', describeForward)
