@@ -8,7 +8,7 @@ import { booleanParam, pathParam, textParam } from './dataset-params.ts'
 import { describeRoot, isDirectory, isFile, readNameList, readText, requireRoot } from './files.ts'
 import type { LabelFile } from './labels.ts'
 import { mapOrdered } from './parallel.ts'
-import { readSequenceFolder, readSequences, sequencesAtATime } from './sequence-folder.ts'
+import { readSequenceFolders, sequencesAtATime } from './sequence-folder.ts'
 import type { DatasetContext, DatasetParams, SequenceRecord } from './source.ts'
 
 const subsets = ['train', 'val', 'test']
@@ -55,6 +55,7 @@ export async function openGot10kFixed(params: DatasetParams, context: DatasetCon
       hint: `copy videoanalyst/data/dataset/dataset_impl/utils/unfixed_got10k_list.txt of the original (github.com/MegviiDetection/video_analyst) there, or use GOT10kDataset, which leaves nothing out`,
     })
   }
+  context.dependsOn?.(file)
   return openSubset(params, context, new Set((await readText(file)).split(/\s*[\r\n]\s*/)))
 }
 
@@ -70,6 +71,7 @@ async function openSubset(params: DatasetParams, context: DatasetContext, exclud
   const excludeUnseen = booleanParam(params, 'exclude_absent', false, context)
   const subsetDir = path.join(await requireRoot(root, layout, context, synthHint), subset)
   await requireSubset(root, subsetDir, context)
+  for (const file of [subsetDir, path.join(subsetDir, 'list.txt')]) context.dependsOn?.(file)
   const all = await sequenceNames(subsetDir)
   if (all.length === 0) {
     throw new SiamError('ERR_DATA', 'the data set is empty: no sequence is named in list.txt and no folder holds a groundtruth.txt', {
@@ -80,7 +82,8 @@ async function openSubset(params: DatasetParams, context: DatasetContext, exclud
   const names = all.filter((name) => !excluded.has(name))
   if (names.length === 0) throw new SiamError('ERR_DATA', `the data set is empty: ${context.configPath}.unfixed_list names every sequence`, { file: subsetDir })
   const firstBoxOnly = subset === 'test'
-  return readSequences(names, (name) => readSequenceFolder({ name, dir: path.join(subsetDir, name), firstBoxOnly, labels, excludeUnseen }), context, checkIntegrity)
+  const folders = names.map((name) => ({ name, dir: path.join(subsetDir, name), firstBoxOnly, labels, excludeUnseen }))
+  return readSequenceFolders(folders, context, checkIntegrity)
 }
 
 async function requireSubset(root: string, subsetDir: string, context: DatasetContext): Promise<void> {

@@ -102,7 +102,7 @@ function parseLine(line: string, values: Float64Array, to: number, polygons: boo
   const numbers: number[] = []
   for (const token of parts) {
     const infinite = /^([+-]?)inf(?:inity)?$/i.exec(token)
-    const value = infinite !== null ? (infinite[1] === '-' ? -Infinity : Infinity) : token === '' ? Number.NaN : Number(token)
+    const value = infinite !== null ? (infinite[1] === '-' ? -Infinity : Infinity) : /^(?:0[xob].*)?$/i.test(token) ? Number.NaN : Number(token)
     if (Number.isNaN(value) && !/^[+-]?nan$/i.test(token)) return `expected a number but found ${JSON.stringify(token.slice(0, 40))}`
     numbers.push(value)
   }

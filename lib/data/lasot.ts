@@ -9,7 +9,7 @@ import { booleanParam, pathParam, textParam } from './dataset-params.ts'
 import { describeRoot, isFile, readNameList, requireRoot } from './files.ts'
 import type { LabelFile } from './labels.ts'
 import { type LasotSubset, lasotSequences } from './lasot-split.ts'
-import { readSequenceFolder, readSequences } from './sequence-folder.ts'
+import { readSequenceFolders } from './sequence-folder.ts'
 import type { DatasetContext, DatasetParams, SequenceRecord } from './source.ts'
 
 const layout = 'a folder with airplane/airplane-1/{img/00000001.jpg, …, groundtruth.txt}, or with airplane-1 itself'
@@ -38,18 +38,20 @@ export async function openLasot(params: DatasetParams, context: DatasetContext):
   const excludeUnseen = booleanParam(params, 'exclude_absent', false, context)
   const subsets = parseSubset(subset, context)
   const rootDir = await requireRoot(root, layout, context)
+  context.dependsOn?.(rootDir)
+  for (const each of subsets) context.dependsOn?.(path.join(rootDir, listFiles[each]))
   const names: string[] = []
   for (const each of subsets) names.push(...(await subsetNames(rootDir, each)))
   names.sort()
   const there = new Set(await readdir(rootDir))
-  const folders = names.map((name) => ({ name, dir: folderOf(rootDir, name, there) }))
+  const folders = names.map((name) => ({ name, dir: folderOf(rootDir, name, there), frameFolders: ['img'], labels, excludeUnseen }))
   if (!folders.some(({ name }) => there.has(name) || there.has(classOf(name)))) {
     throw new SiamError('ERR_DATA', `none of the ${names.length} sequences of ${JSON.stringify(subset)} is there (${describeRoot(root, context)})`, {
       file: rootDir,
       hint: `expected ${layout}${there.has('LaSOTBenchmark') ? `; set dataset_root to ${path.join(rootDir, 'LaSOTBenchmark')}` : ''}`,
     })
   }
-  return readSequences(folders, ({ name, dir }) => readSequenceFolder({ name, dir, frameDir: path.join(dir, 'img'), labels, excludeUnseen }), context, checkIntegrity)
+  return readSequenceFolders(folders, context, checkIntegrity)
 }
 
 /** 'train_test' → train and test, each once. */

@@ -3,9 +3,11 @@
  */
 import { SiamError, invalidArgument } from '../errors.ts'
 import { Registry, nearestName } from '../registry.ts'
+import { openCocoVideo } from './coco-video.ts'
 import { openCoco } from './coco.ts'
 import { openDet } from './det.ts'
 import { openGot10k, openGot10kFixed } from './got10k.ts'
+import { openImageFolder } from './image-folder.ts'
 import { openLasot } from './lasot.ts'
 import type { DatasetContext, DatasetParams, DatasetSource, SequenceIterable } from './source.ts'
 import { openTrackingNet } from './trackingnet.ts'
@@ -21,6 +23,8 @@ datasets.register('COCODataset', openCoco)
 datasets.register('DETDataset', openDet)
 datasets.register('LaSOTDataset', openLasot)
 datasets.register('TrackingNetDataset', openTrackingNet)
+datasets.register('ImageFolderDataset', openImageFolder)
+datasets.register('CocoVideoDataset', openCocoVideo)
 datasets.register('VIDDataset', openVid)
 
 /**

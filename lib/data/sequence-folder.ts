@@ -5,7 +5,7 @@
 import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { errorCode, isDirectory, isMissing } from './files.ts'
-import { frameNamesOf, patternOf } from './frames.ts'
+import { frameNamesOf, isFrameName, patternOf } from './frames.ts'
 import { type GroundTruth, type GroundTruthOptions, parseGroundTruth } from './groundtruth.ts'
 import { type LabelFile, readUnseen } from './labels.ts'
 import { mapOrdered } from './parallel.ts'
@@ -22,10 +22,8 @@ export interface SequenceFolder {
   name: string
   /** The sequence's folder; its label files lie in it. */
   dir: string
-  /** Folder of the frames; default: {@link dir}. */
-  frameDir?: string
-  /** Default: groundtruth.txt in {@link dir}. */
-  annotationFile?: string
+  /** Folders below {@link dir} of which the first with frames counts; default: {@link dir} itself, ''. */
+  frameFolders?: readonly string[]
   groundTruth?: GroundTruthOptions
   /** true: the file may hold the first frame's box only; the sequence then has that one frame. */
   firstBoxOnly?: boolean
@@ -36,33 +34,29 @@ export interface SequenceFolder {
   excludeUnseen?: boolean
 }
 
+const annotationName = 'groundtruth.txt'
+
 /** @returns the sequence, or why it cannot be used */
 export async function readSequenceFolder(sequence: SequenceFolder): Promise<SequenceRecord | Unusable> {
-  const { name, dir, frameDir = dir, annotationFile = path.join(dir, 'groundtruth.txt') } = sequence
+  const { name, dir } = sequence
+  const annotationFile = path.join(dir, annotationName)
   const unusable = (kind: ProblemKind, file: string, message: string, line?: number): Unusable => ({ kind, sequence: name, file, line, message })
-  const annotation = readFile(annotationFile).then(
-    (bytes): { bytes: Uint8Array } | { error: unknown } => ({ bytes }),
-    (error: unknown) => ({ error }),
-  )
-  let entries: string[]
-  try {
-    entries = await readdir(frameDir)
-  } catch (error) {
-    await annotation
+  const [listing, read] = await Promise.all([listFrames(dir, frameFoldersOf(sequence)), outcome(readFile(annotationFile))])
+  const { frameDir, entries, error } = listing
+  if (error !== undefined) {
     if (!isMissing(error)) return unusable('unreadable', frameDir, `its folder cannot be read (${errorCode(error)})`)
     return frameDir !== dir && (await isDirectory(dir))
       ? unusable('no_frames', frameDir, 'its folder of frames is missing')
       : unusable('missing_sequence', dir, 'its folder is missing')
   }
-  const read = await annotation
   if ('error' in read) {
     return isMissing(read.error)
-      ? unusable('missing_groundtruth', annotationFile, `${path.basename(annotationFile)} is missing`)
+      ? unusable('missing_groundtruth', annotationFile, `${annotationName} is missing`)
       : unusable('unreadable', annotationFile, `cannot be read (${errorCode(read.error)})`)
   }
   const names = frameNamesOf(entries)
   if (names.length === 0) return unusable('no_frames', frameDir, `no .jpg frame in its folder${otherPictures(entries)}`)
-  const truth = parseGroundTruth(read.bytes, sequence.groundTruth)
+  const truth = parseGroundTruth(read.value, sequence.groundTruth)
   const frames = sequence.firstBoxOnly === true && truth.count === 1 ? names.slice(0, 1) : names
   if (truth.count !== frames.length) return unusable(...countProblem(annotationFile, truth.count, frames.length))
   const pattern = patternOf(frames)
@@ -77,6 +71,31 @@ export async function readSequenceFolder(sequence: SequenceFolder): Promise<Sequ
   if (absent !== null && 'message' in absent) return unusable('bad_labels', absent.file, absent.message, absent.line)
   if (absent !== null) record.absent = absent
   return record
+}
+
+function frameFoldersOf({ frameFolders = [''] }: SequenceFolder): readonly string[] {
+  return frameFolders
+}
+
+/** The first folder with frames; where none has any, the first that is there, or why the first cannot be read. */
+async function listFrames(dir: string, folders: readonly string[]): Promise<{ frameDir: string; entries: string[]; error?: unknown }> {
+  const listings: { frameDir: string; entries: string[]; error?: unknown }[] = []
+  for (const folder of folders) {
+    const frameDir = path.join(dir, folder)
+    const listed = await outcome(readdir(frameDir))
+    const listing = 'error' in listed ? { frameDir, entries: [], error: listed.error } : { frameDir, entries: listed.value }
+    if (listing.entries.some(isFrameName)) return listing
+    listings.push(listing)
+  }
+  return listings.find(({ error }) => error === undefined) ?? (listings[0] as (typeof listings)[number])
+}
+
+async function outcome<T>(work: Promise<T>): Promise<{ value: T } | { error: unknown }> {
+  try {
+    return { value: await work }
+  } catch (error) {
+    return { error }
+  }
 }
 
 /** What {@link Unusable} says when boxes and frames do not pair up. */
@@ -125,19 +144,31 @@ function otherPictures(entries: readonly string[]): string {
   return other === undefined ? '' : ` (but ${JSON.stringify(other)}: training reads JPEG only, so convert the frames)`
 }
 
+/** Reads sequences that lie in folders, several at a time, in the given order. @param reportMissing  as of {@link readSequences} */
+export function readSequenceFolders(folders: readonly SequenceFolder[], context: DatasetContext, reportMissing: boolean): AsyncGenerator<SequenceRecord> {
+  return readSequences(folders, readSequenceFolder, context, reportMissing, (sequence) => [
+    ...frameFoldersOf(sequence).map((folder) => path.join(sequence.dir, folder)),
+    path.join(sequence.dir, annotationName),
+    ...(sequence.labels ?? []).map(({ name }) => path.join(sequence.dir, name)),
+  ])
+}
+
 /**
  * Reads many sequences, several at a time, in the given order.
  * @param reportMissing  false: sequences that are not there are left out without a word
+ * @param filesOf        what a sequence is read from, also one that cannot be used: it may be mended later
  */
 export async function* readSequences<T>(
   items: readonly T[],
   read: (item: T) => Promise<SequenceRecord | Unusable>,
   context: DatasetContext,
   reportMissing: boolean,
+  filesOf: (item: T) => readonly string[],
 ): AsyncGenerator<SequenceRecord> {
   let done = 0
   for await (const sequence of mapOrdered(items, sequencesAtATime, read)) {
     context.signal?.throwIfAborted()
+    if (context.dependsOn !== undefined) for (const file of filesOf(items[done] as T)) context.dependsOn(file)
     done += 1
     context.onProgress?.(done, items.length)
     if (!('kind' in sequence)) yield sequence

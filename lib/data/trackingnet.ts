@@ -40,12 +40,13 @@ export async function openTrackingNet(params: DatasetParams, context: DatasetCon
   const checkIntegrity = booleanParam(params, 'check_integrity', true, context)
   const wanted = chunksOf(subset, context)
   const rootDir = await requireRoot(root, layout, context)
+  for (const chunk of wanted) for (const folder of ['', 'anno', 'frames']) context.dependsOn?.(path.join(rootDir, chunk, folder))
   const found = (await Promise.all(wanted.map(async (chunk) => ((await hasFolders(path.join(rootDir, chunk))) ? chunk : '')))).filter((chunk) => chunk !== '')
   if (found.length === 0 || (checkIntegrity && found.length < wanted.length)) throw missingChunks(rootDir, root, wanted, found, context)
   const sequences: TrackingNetSequence[] = []
   for (const chunk of found) sequences.push(...(await sequencesOf(path.join(rootDir, chunk), checkIntegrity, context)))
   if (sequences.length === 0) throw new SiamError('ERR_DATA', `the data set is empty: no annotation in ${found.join(', ')} has a folder of frames`, { file: rootDir, hint: `expected ${layout}` })
-  return readSequences(sequences, (sequence) => readSequence(sequence, checkIntegrity, context), context, checkIntegrity)
+  return readSequences(sequences, (sequence) => readSequence(sequence, checkIntegrity, context), context, checkIntegrity, ({ annotationFile, frameDir }) => [annotationFile, frameDir])
 }
 
 function chunksOf(subset: string, context: DatasetContext): string[] {
@@ -110,23 +111,31 @@ async function readSequence(sequence: TrackingNetSequence, checkIntegrity: boole
   const byRule = { dir: frameDir, pattern: '%d.jpg', first: 0, count: truth.count }
   if (truth.count === 0) return unusable('short_groundtruth', annotationFile, 'expected a box for each frame but the file is empty')
   if (!checkIntegrity || (sequence.test && truth.count === 1)) return { ...record, frames: byRule }
-  let numbers: number[]
+  let names: string[]
   try {
-    numbers = frameNumbers(await readdir(frameDir))
+    names = numberedFrames(await readdir(frameDir))
   } catch (error) {
     return isMissing(error) ? unusable('missing_sequence', frameDir, 'its folder of frames is missing') : unusable('unreadable', frameDir, `its folder cannot be read (${errorCode(error)})`)
   }
-  if (numbers.length === 0) return unusable('no_frames', frameDir, 'no numbered .jpg frame in its folder')
-  if (numbers.length !== truth.count) return numbers[0] === 0 ? pairByNumber(sequence, truth, numbers, context) : { sequence: name, ...problemOf(countProblem(annotationFile, truth.count, numbers.length)) }
-  const pattern = patternOf(numbers.map((number) => `${number}.jpg`))
-  return { ...record, frames: pattern === null ? numbers.map((number) => path.join(frameDir, `${number}.jpg`)) : { dir: frameDir, ...pattern } }
+  const [first, last] = [names[0], names[names.length - 1]]
+  if (first === undefined || last === undefined) return unusable('no_frames', frameDir, 'no numbered .jpg frame in its folder')
+  // '07.jpg' is a user's own naming, whose numbers say nothing about lines.
+  const plain = names.every((frame) => !frame.startsWith('0') || frame === '0.jpg')
+  if (names.length !== truth.count) {
+    return plain && first === '0.jpg' ? pairByNumber(sequence, truth, names.map(numberOf), context) : { sequence: name, ...problemOf(countProblem(annotationFile, truth.count, names.length)) }
+  }
+  if (plain && numberOf(last) - numberOf(first) === names.length - 1) return { ...record, frames: { ...byRule, first: numberOf(first) } }
+  const pattern = patternOf(names)
+  return { ...record, frames: pattern === null ? names.map((frame) => path.join(frameDir, frame)) : { dir: frameDir, ...pattern } }
 }
 
-/** Numbers of the frames, rising; other files are passed over. */
-function frameNumbers(entries: readonly string[]): number[] {
-  const numbers: number[] = []
-  for (const entry of entries) if (/^(?:0|[1-9]\d{0,8})\.jpg$/.test(entry)) numbers.push(Number.parseInt(entry, 10))
-  return numbers.sort((a, b) => a - b)
+/** Frames in the order of their numbers, as in the original; other files are passed over. */
+function numberedFrames(entries: readonly string[]): string[] {
+  return entries.filter((entry) => /^\d{1,9}\.jpg$/.test(entry)).sort((a, b) => numberOf(a) - numberOf(b))
+}
+
+function numberOf(frame: string): number {
+  return Number.parseInt(frame, 10)
 }
 
 function problemOf([kind, file, message, line]: ReturnType<typeof countProblem>): Pick<Unusable, 'kind' | 'file' | 'message' | 'line'> {
