@@ -6,7 +6,11 @@ import { readAnnotations } from '../../lib/data/ilsvrc.ts'
 import { indexDatasets, registerDataset } from '../../lib/data/index.ts'
 import type { SequenceRecord } from '../../lib/data/source.ts'
 import { SiamError } from '../../lib/errors.ts'
+import { cocoParams, makeCocoExample } from '../helpers/datasets/coco.ts'
+import { detParams, makeDetExample } from '../helpers/datasets/det.ts'
 import { ilsvrcXml } from '../helpers/datasets/pictures.ts'
+import { makeVidExample, vidParams } from '../helpers/datasets/vid.ts'
+import { openAll } from '../helpers/indexing.ts'
 import { removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
 
 let count = 0
@@ -72,5 +76,22 @@ describe('many small files', () => {
     expect(fast[170]).toEqual({ kind: 'unreadable', message: 'cannot be read (ENOENT)' })
     expect(await readAnnotations(files, -1)).toEqual(fast)
     expect(await readAnnotations([])).toEqual([])
+  })
+})
+
+describe('what an index depends on', () => {
+  const root = temporaryFolder('depends')
+  afterAll(() => removeFolder(root))
+
+  it('is named: the folders and the JSON file', async () => {
+    makeCocoExample(path.join(root, 'coco'), { jpeg: 'none' })
+    makeVidExample(path.join(root, 'ilsvrc'), { jpeg: 'none', videos: 2 })
+    makeDetExample(path.join(root, 'ilsvrc'), { jpeg: 'none' })
+    const of = async (name: string, params: Record<string, unknown>) => new Set((await openAll(name, params, { strict: true })).dependencies.map((file) => path.relative(root, file)))
+    expect(await of('COCODataset', cocoParams(path.join(root, 'coco')))).toEqual(new Set(['coco/train2017', 'coco/annotations/instances_train2017.json']))
+    const vid = ['', '/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000', '/ILSVRC2015_VID_train_0001/ILSVRC2015_train_00000001'].flatMap((below) => ['Data', 'Annotations'].map((kind) => `ilsvrc/${kind}/VID/train${below}`))
+    expect(await of('VIDDataset', vidParams(path.join(root, 'ilsvrc')))).toEqual(new Set([...vid, 'ilsvrc/Data/VID/train/ILSVRC2015_VID_train_0000', 'ilsvrc/Data/VID/train/ILSVRC2015_VID_train_0001']))
+    const det = ['', '/ILSVRC2013_train', '/ILSVRC2013_train/n01443537', '/ILSVRC2013_train/n02084071'].flatMap((below) => ['Data', 'Annotations'].map((kind) => `ilsvrc/${kind}/DET/train${below}`))
+    expect(await of('DETDataset', detParams(path.join(root, 'ilsvrc')))).toEqual(new Set(det))
   })
 })
