@@ -30,6 +30,7 @@ export async function openCoco(params: DatasetParams, context: DatasetContext): 
   const rootDir = await requireRoot(root, layout, context)
   for (const subset of subsets) {
     const [pictures, annotations] = [path.join(rootDir, subset), annotationFile(rootDir, subset)]
+    for (const file of [pictures, annotations]) context.dependsOn?.(file)
     if (!(await isFile(annotations))) throw new SiamError('ERR_DATA', `the annotations are missing: no such file (${describeRoot(root, context)})`, { file: annotations, hint: `expected ${layout}` })
     if (!(await isDirectory(pictures))) throw new SiamError('ERR_DATA', `the pictures are missing: no such folder (${describeRoot(root, context)})`, { file: pictures, hint: `expected ${layout}` })
   }
@@ -50,7 +51,7 @@ async function* readSubsets(rootDir: string, subsets: readonly string[], options
   for (const subset of subsets) {
     const file = annotationFile(rootDir, subset)
     const instances = await readCocoInstances(file, { ...options, ...context, onProgress: (pictures) => context.onProgress?.(done + pictures, undefined) })
-    const folders = new FolderNames(path.join(rootDir, subset))
+    const folders = new FolderNames(path.join(rootDir, subset), context)
     for (const picture of instances) {
       context.signal?.throwIfAborted()
       done += 1
@@ -81,10 +82,12 @@ function still(picture: CocoPicture, place: { dir: string; name: string }, file:
 /** Which files are there: each folder is listed once instead of asking for 118,000 files. */
 class FolderNames {
   readonly #root: string
+  readonly #context: DatasetContext
   readonly #known = new Map<string, ReadonlySet<string>>()
 
-  constructor(root: string) {
+  constructor(root: string, context: DatasetContext) {
     this.#root = root
+    this.#context = context
   }
 
   async find(fileName: string): Promise<{ dir: string; name: string } | null> {
@@ -95,6 +98,7 @@ class FolderNames {
     if (names === undefined) {
       names = new Set(await readdir(dir).catch(() => []))
       this.#known.set(below, names)
+      this.#context.dependsOn?.(dir)
     }
     const name = fileName.slice(slash + 1)
     return names.has(name) ? { dir, name } : null

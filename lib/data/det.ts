@@ -29,17 +29,19 @@ export async function openDet(params: DatasetParams, context: DatasetContext): P
   const rootDir = await requireRoot(root, layout, context)
   for (const kind of ['Data', 'Annotations']) {
     const dir = path.join(rootDir, kind, 'DET', subset)
+    context.dependsOn?.(dir)
     if (!(await isDirectory(dir))) throw new SiamError('ERR_DATA', `the data root has no folder ${kind}/DET/${subset} (${describeRoot(root, context)})`, { file: dir, hint: `expected ${layout}` })
   }
-  const folders = subset === 'val' ? ['DET/val'] : await trainFolders(rootDir)
+  const folders = subset === 'val' ? ['DET/val'] : await trainFolders(rootDir, context)
   return readFolders(rootDir, folders, skipEmpty, context)
 }
 
 /** train/PART/CLASS, of the pictures and of the annotations. */
-async function trainFolders(rootDir: string): Promise<string[]> {
+async function trainFolders(rootDir: string, context: DatasetContext): Promise<string[]> {
   const found = new Set<string>()
   for (const kind of ['Data', 'Annotations']) {
     for (const part of await foldersIn(path.join(rootDir, kind, 'DET/train'), '')) {
+      context.dependsOn?.(path.join(rootDir, kind, 'DET/train', part))
       for (const name of await foldersIn(path.join(rootDir, kind, 'DET/train', part), '')) found.add(`DET/train/${part}/${name}`)
     }
   }
@@ -51,6 +53,8 @@ async function* readFolders(rootDir: string, folders: readonly string[], skipEmp
   const report = (problem: Omit<DataProblem, 'dataset'>): void => context.problems.add({ ...problem, dataset: context.name })
   for (const folder of folders) {
     const [pictures, annotations] = [path.join(rootDir, 'Data', folder), path.join(rootDir, 'Annotations', folder)]
+    // Of the folders, not of each of their files: a file that is edited in place goes unnoticed.
+    for (const dir of [pictures, annotations]) context.dependsOn?.(dir)
     const there = new Set(stems(await namesIn(pictures), '.JPEG'))
     const names = stems(await namesIn(annotations), '.xml')
     for (const name of names) if (!there.has(name)) report({ kind: 'missing_frame', scope: 'sequence', sequence: name, file: path.join(annotations, `${name}.xml`), message: `its picture ${path.join(pictures, `${name}.JPEG`)} is not there` })

@@ -47,17 +47,21 @@ export async function openVid(params: DatasetParams, context: DatasetContext): P
     if (!parts.includes(part)) continue
     for (const kind of ['Data', 'Annotations']) {
       const dir = path.join(rootDir, kind, 'VID', part)
+      context.dependsOn?.(dir)
       if (!(await isDirectory(dir))) throw new SiamError('ERR_DATA', `the data root has no folder ${kind}/VID/${part} (${describeRoot(root, context)})`, { file: dir, hint: `expected ${layout}` })
     }
-    videos.push(...(part === 'train' ? await trainVideos(rootDir) : await videosIn(rootDir, 'VID/val', 'ILSVRC2015_val_')))
+    videos.push(...(part === 'train' ? await trainVideos(rootDir, context) : await videosIn(rootDir, 'VID/val', 'ILSVRC2015_val_')))
   }
   if (videos.length === 0) throw new SiamError('ERR_DATA', `the data set is empty: no video in Data/VID of the subset ${subset} (${describeRoot(root, context)})`, { file: rootDir, hint: `expected ${layout}` })
   return readVideos(videos, context)
 }
 
-async function trainVideos(rootDir: string): Promise<Video[]> {
+async function trainVideos(rootDir: string, context: DatasetContext): Promise<Video[]> {
   const videos: Video[] = []
-  for (const part of await foldersIn(path.join(rootDir, 'Data/VID/train'), 'ILSVRC')) videos.push(...(await videosIn(rootDir, `VID/train/${part}`, 'ILSVRC')))
+  for (const part of await foldersIn(path.join(rootDir, 'Data/VID/train'), 'ILSVRC')) {
+    context.dependsOn?.(path.join(rootDir, 'Data/VID/train', part))
+    videos.push(...(await videosIn(rootDir, `VID/train/${part}`, 'ILSVRC')))
+  }
   return videos
 }
 
@@ -69,6 +73,8 @@ async function videosIn(rootDir: string, relative: string, prefix: string): Prom
 async function* readVideos(videos: readonly Video[], context: DatasetContext): AsyncGenerator<SequenceRecord> {
   for (const [done, video] of videos.entries()) {
     context.signal?.throwIfAborted()
+    // Of the folders, not of each of their million files: a file that is edited in place goes unnoticed.
+    for (const dir of [video.annotations, video.frames]) context.dependsOn?.(dir)
     yield* await readVideo(video, (problem) => context.problems.add({ ...problem, dataset: context.name }))
     context.onProgress?.(done + 1, videos.length)
   }
