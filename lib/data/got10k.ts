@@ -40,7 +40,9 @@ export async function openGot10k(params: DatasetParams, context: DatasetContext)
   if (typeof subset !== 'string' || !subsets.includes(subset)) throw invalidArgument('one of train, val, test', `${context.configPath}.subset`, subset, 'ERR_CONFIG')
   const subsetDir = path.join(path.resolve(context.cwd, root), subset)
   await requireLayout(root, subsetDir, context)
-  const names = await sequenceNames(subsetDir)
+  context.dependsOn?.(subsetDir)
+  context.dependsOn?.(path.join(subsetDir, 'list.txt'))
+  const names = await sequenceNames(subsetDir, context)
   if (names.length === 0) {
     throw new SiamError('ERR_DATA', 'the data set is empty: no sequence is named in list.txt and no folder holds a groundtruth.txt', {
       file: subsetDir,
@@ -53,6 +55,9 @@ export async function openGot10k(params: DatasetParams, context: DatasetContext)
 async function* readSequences(subsetDir: string, names: string[], subset: string, checkIntegrity: boolean, context: DatasetContext): AsyncGenerator<SequenceRecord> {
   let done = 0
   for await (const sequence of mapOrdered(names, concurrency, (name) => readSequence(subsetDir, name, subset))) {
+    const dir = path.join(subsetDir, names[done] ?? '')
+    // The folder tells of files that come and go, the files themselves of edits in place; sequences that cannot be used may be mended.
+    for (const file of [dir, path.join(dir, 'groundtruth.txt'), path.join(dir, 'absence.label')]) context.dependsOn?.(file)
     context.signal?.throwIfAborted()
     done += 1
     context.onProgress?.(done, names.length)
@@ -80,7 +85,7 @@ async function requireLayout(root: string, subsetDir: string, context: DatasetCo
 }
 
 /** Names in list.txt, else the folders that hold annotations. */
-async function sequenceNames(subsetDir: string): Promise<string[]> {
+async function sequenceNames(subsetDir: string, context: DatasetContext): Promise<string[]> {
   const listFile = path.join(subsetDir, 'list.txt')
   if (await isFile(listFile)) {
     const text = await readList(listFile)
@@ -97,6 +102,8 @@ async function sequenceNames(subsetDir: string): Promise<string[]> {
   }
   const entries = await readdir(subsetDir, { withFileTypes: true })
   const folders = entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map((entry) => entry.name).sort()
+  // A folder that gets its annotations later on becomes a sequence.
+  for (const folder of folders) context.dependsOn?.(path.join(subsetDir, folder))
   const names: string[] = []
   for await (const name of mapOrdered(folders, concurrency, async (folder) => ((await isFile(path.join(subsetDir, folder, 'groundtruth.txt'))) ? folder : ''))) {
     if (name !== '') names.push(name)

@@ -43,6 +43,12 @@ export interface DatasetContext {
   problems: ProblemLog
   /** Called now and then with the number of sequences read and, where it is known, of all. */
   onProgress?: (done: number, total: number | undefined) => void
+  /**
+   * Names a file or folder that decides what the data set gives (a list, a folder whose entries are the sequences): when it changes, a
+   * cached index is not used any more. `annotationFile`s and the folders of frames count without being named. A data set of ours that
+   * names none is not cached; a registered one is cached when it was registered with a fingerprint.
+   */
+  dependsOn?: (path: string) => void
   signal?: AbortSignal
 }
 
