@@ -16,22 +16,37 @@ function video<T extends z.ZodRawShape>(root: string, more: T) {
 }
 
 const checked = () => ({ check_integrity: boolean().default(true) })
+// Ours: the original trains on frames whose labels say that the target is unseen, where they have a box.
+const labelled = () => ({ ...checked(), exclude_absent: boolean().default(false) })
+/** A user's own data: no default root, no subsets. */
+const own = <T extends z.ZodRawShape>(more: T) =>
+  section({ dataset_root: text().default(''), ratio: nonNegative().default(1), max_diff: nonNegativeInteger().default(100), ...more }).optional()
 
 const dataset = section({
   // Names are not limited here: a user's own data set is known only when it is built.
   names: listOf(text(), 'a list of data sets').default([]),
-  GOT10kDataset: video('datasets/GOT-10k', checked()),
-  GOT10kDatasetFixed: video('datasets/GOT-10k', { ...checked(), unfixed_list: text().default('') }),
-  LaSOTDataset: video('datasets/LaSOT', checked()),
+  GOT10kDataset: video('datasets/GOT-10k', labelled()),
+  GOT10kDatasetFixed: video('datasets/GOT-10k', { ...labelled(), unfixed_list: text().default('') }),
+  LaSOTDataset: video('datasets/LaSOT', labelled()),
   TrackingNetDataset: video('datasets/TrackingNet', checked()),
+  ImageFolderDataset: own(labelled()),
+  CocoVideoDataset: own({ ...checked(), annotation_file: text().default('annotations.json') }),
   VIDDataset: video('datasets/ILSVRC2015', {}),
   COCODataset: section({
     dataset_root: text().default('datasets/coco2017'),
     subsets: listOf(text(), 'a list of subsets').default(['val2017']),
     ratio: nonNegative().default(1),
     with_mask: boolean().default(false),
+    // Ours: the original trains on crowds too.
+    skip_crowd: boolean().default(false),
   }).optional(),
-  DETDataset: section({ dataset_root: text().default('datasets/ILSVRC2015'), subset: text().default('train'), ratio: nonNegative().default(1) }).optional(),
+  DETDataset: section({
+    dataset_root: text().default('datasets/ILSVRC2015'),
+    subset: text().default('train'),
+    ratio: nonNegative().default(1),
+    // Ours: the original draws pictures without an object, then draws again.
+    skip_empty: boolean().default(false),
+  }).optional(),
 })
 
 const filter = section({

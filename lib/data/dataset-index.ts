@@ -25,6 +25,7 @@ interface FlatSequence {
   dir: string
   names: SequenceNames
   boxes: Float32Array
+  still: boolean
 }
 
 /**
@@ -39,14 +40,29 @@ export async function buildDatasetIndex(sequences: SequenceIterable, options: In
   const countBefore = problems.total
   const keptBefore = problems.kept.length
   const parts = new SectionsBuilder()
+  let still: boolean | undefined
+  let emptyStills = 0
   for await (const record of sequences) {
     options.signal?.throwIfAborted()
     const sequence = flatten(record, options)
-    if (sequence !== null) parts.append(sequence.dir, sequence.names, sequence.boxes)
+    if (sequence === null) {
+      if (record.still === true) emptyStills += 1
+      continue
+    }
+    if (still !== undefined && still !== sequence.still) throw mixedError(record, options)
+    still = sequence.still
+    parts.append(sequence.dir, sequence.names, sequence.boxes)
     if (parts.frames > 0xffffffff) throw new SiamError('ERR_DATA', `${options.name} has more than 2^32 − 1 frames, which is what an index holds at most`)
   }
   if (parts.sequences === 0) throw emptyError(options, problems.kept[keptBefore], problems.total - countBefore)
-  return new DatasetIndex(options, parts.take())
+  return new DatasetIndex({ ...options, still: still === true, emptyStills }, parts.take())
+}
+
+function mixedError(record: SequenceRecord, options: IndexOptions): SiamError {
+  return new SiamError('ERR_DATA', `${options.name}: expected all sequences or none to be still pictures, but ${JSON.stringify(record.name)} differs from those before it`, {
+    file: fileOf(record),
+    hint: 'register the stills as a data set of their own',
+  })
 }
 
 function emptyError(options: IndexOptions, first: DataProblem | undefined, count: number): SiamError {
@@ -82,10 +98,12 @@ function flatten(record: SequenceRecord, options: IndexOptions): FlatSequence | 
     }
   }
   if (kept.length === 0) {
-    if (bad === 0) options.problems.add({ kind: 'no_frames', scope: 'sequence', dataset: options.name, sequence: record.name, file: fileOf(record), message: 'the target is absent in every frame' })
+    if (bad === 0 && record.still !== true) options.problems.add({ kind: 'no_frames', scope: 'sequence', dataset: options.name, sequence: record.name, file: fileOf(record), message: 'the target is absent in every frame' })
     return null
   }
-  return { ...framesOf(record, kept, count, options.cwd), boxes: kept.length === count ? boxes : boxes.slice(0, kept.length * 4) }
+  // All objects of a still are in its one file.
+  const frames = record.still === true ? framesOf(record, [0], 1, options.cwd) : framesOf(record, kept, count, options.cwd)
+  return { ...frames, still: record.still === true, boxes: kept.length === count ? boxes : boxes.slice(0, kept.length * 4) }
 }
 
 function boxProblem(record: SequenceRecord, k: number, box: number[], dataset: string): DataProblem {
@@ -119,6 +137,7 @@ function frameCount(record: SequenceRecord, options: IndexOptions): number {
   if (Array.isArray(record.frames)) {
     const wrong = record.frames.find((frame) => typeof frame !== 'string' || frame === '')
     if (wrong !== undefined) throw invalidArgument('a file path', `a frame of ${where}`, wrong, 'ERR_DATA')
+    if (record.still === true) return objectCount(record, record.frames.length, where)
     return record.frames.length
   }
   const frames = record.frames as Partial<FramePattern> | null
@@ -129,7 +148,15 @@ function frameCount(record: SequenceRecord, options: IndexOptions): number {
     const value = frames[key]
     if (!Number.isInteger(value) || (value ?? -1) < 0 || (value ?? 0) > 0x7fffffff) throw invalidArgument('an integer of 0 or more', `frames.${key} of ${where}`, value, 'ERR_DATA')
   }
-  return frames.count ?? 0
+  return record.still === true ? objectCount(record, frames.count ?? 0, where) : (frames.count ?? 0)
+}
+
+/** How many objects a still picture has. */
+function objectCount(record: SequenceRecord, files: number, where: string): number {
+  if (files !== 1) throw invalidArgument('one file', `frames of the still picture ${where}`, files, 'ERR_DATA')
+  const { boxes } = record
+  const nested = Array.isArray(boxes) && (boxes.length === 0 || Array.isArray(boxes[0]))
+  return nested ? boxes.length : Math.ceil((boxes?.length ?? 0) / 4)
 }
 
 function flatBoxes(record: SequenceRecord, count: number, options: IndexOptions): ArrayLike<number> {
@@ -145,7 +172,7 @@ function flatBoxes(record: SequenceRecord, count: number, options: IndexOptions)
 }
 
 /** Folder and names of the kept frames, as a pattern where one gives them. */
-function framesOf(record: SequenceRecord, kept: readonly number[], count: number, cwd: string): Omit<FlatSequence, 'boxes'> {
+function framesOf(record: SequenceRecord, kept: readonly number[], count: number, cwd: string): Omit<FlatSequence, 'boxes' | 'still'> {
   const { frames } = record
   if (isPattern(frames)) {
     const dir = path.resolve(cwd, frames.dir)

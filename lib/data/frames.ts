@@ -5,9 +5,14 @@ import type { FramePattern } from './source.ts'
 
 const framePattern = /\.jpe?g$/i
 
+/** Whether a file name is that of a frame. */
+export function isFrameName(name: string): boolean {
+  return framePattern.test(name)
+}
+
 /** Names that are JPEG frames, in the order of the file names (as the original's `sorted(glob('*.jpg'))`). */
 export function frameNamesOf(names: readonly string[]): string[] {
-  return names.filter((name) => framePattern.test(name)).sort()
+  return names.filter(isFrameName).sort()
 }
 
 /**

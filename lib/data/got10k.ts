@@ -1,187 +1,117 @@
 /**
  * GOT-10k's layout: ROOT/SUBSET/list.txt and, for each sequence, ROOT/SUBSET/NAME/{00000001.jpg, …, groundtruth.txt, absence.label, …}.
  */
-import { readFile, readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { SiamError, invalidArgument } from '../errors.ts'
-import { frameNamesOf, patternOf } from './frames.ts'
-import { parseGroundTruth, parseLabels } from './groundtruth.ts'
+import { booleanParam, pathParam, textParam } from './dataset-params.ts'
+import { describeRoot, isDirectory, isFile, readNameList, readText, requireRoot } from './files.ts'
+import type { LabelFile } from './labels.ts'
 import { mapOrdered } from './parallel.ts'
-import type { ProblemKind } from './problems.ts'
+import { readSequenceFolders, sequencesAtATime } from './sequence-folder.ts'
 import type { DatasetContext, DatasetParams, SequenceRecord } from './source.ts'
 
-/** Sequences read at a time: more than libuv's 4 threads, so that they never wait for JavaScript. */
-const concurrency = 32
 const subsets = ['train', 'val', 'test']
 const layout = 'a folder with train/list.txt and train/SEQUENCE/{00000001.jpg, …, groundtruth.txt}'
-
-interface Unusable {
-  kind: ProblemKind
-  sequence: string
-  file: string
-  line?: number
-  message: string
-}
+const synthHint = '; `siamtrain synth OUT` makes one'
+/** `absence.label` is 1 where the target is out of the picture; `cover.label` is its visible share in eighths. */
+const labels: readonly LabelFile[] = [
+  { name: 'absence.label', unseen: (label) => label !== 0 },
+  { name: 'cover.label', unseen: (label) => label === 0 },
+]
 
 /**
  * Opens a data set in GOT-10k's layout.
  *
  * Settings: `dataset_root` (relative to the working directory), `subset` train|val|test, `check_integrity` (false: sequences that
- * list.txt names and that are not there are left out without a word). list.txt may be missing: all folders with a groundtruth.txt count.
+ * list.txt names and that are not there are left out without a word), `exclude_absent` (true: frames that the labels call absent or
+ * wholly covered are left out; the original uses them). list.txt may be missing: all folders with a groundtruth.txt count.
  * `groundtruth.txt` of the subset `test` may hold the first frame's box only; the sequence then has that one frame.
  *
  * @returns sequences in list.txt's order
  * @throws ERR_CONFIG for a bad setting, ERR_DATA when the root or the subset is missing or empty
  */
 export async function openGot10k(params: DatasetParams, context: DatasetContext): Promise<AsyncIterable<SequenceRecord>> {
-  const root = params['dataset_root'] ?? 'datasets/GOT-10k'
-  const subset = params['subset'] ?? 'train'
-  if (typeof root !== 'string' || root === '') throw invalidArgument('a path', `${context.configPath}.dataset_root`, root, 'ERR_CONFIG')
-  if (typeof subset !== 'string' || !subsets.includes(subset)) throw invalidArgument('one of train, val, test', `${context.configPath}.subset`, subset, 'ERR_CONFIG')
-  const subsetDir = path.join(path.resolve(context.cwd, root), subset)
-  await requireLayout(root, subsetDir, context)
-  context.dependsOn?.(subsetDir)
-  context.dependsOn?.(path.join(subsetDir, 'list.txt'))
-  const names = await sequenceNames(subsetDir, context)
-  if (names.length === 0) {
+  return openSubset(params, context, new Set())
+}
+
+/**
+ * GOT-10k without the training sequences whose annotations its authors say need fixing.
+ *
+ * Settings: those of {@link openGot10k} and `unfixed_list`, a file with the names to leave out, one a line (relative to the working
+ * directory; empty: ROOT/unfixed_got10k_list.txt). The list comes with the original and not with this package.
+ *
+ * @throws ERR_CONFIG when the list is not there, and as {@link openGot10k}
+ */
+export async function openGot10kFixed(params: DatasetParams, context: DatasetContext): Promise<AsyncIterable<SequenceRecord>> {
+  const root = path.resolve(context.cwd, rootOf(params, context))
+  const given = textParam(params, 'unfixed_list', '', context, 'a path')
+  // A missing root is what should be said first.
+  await requireRoot(rootOf(params, context), layout, context, synthHint)
+  const file = given === '' ? path.join(root, 'unfixed_got10k_list.txt') : path.resolve(context.cwd, given)
+  if (!(await isFile(file))) {
+    throw new SiamError('ERR_CONFIG', `the list of sequences to leave out is missing: ${context.configPath}.unfixed_list is ${JSON.stringify(given)}`, {
+      file,
+      hint: `copy videoanalyst/data/dataset/dataset_impl/utils/unfixed_got10k_list.txt of the original (github.com/MegviiDetection/video_analyst) there, or use GOT10kDataset, which leaves nothing out`,
+    })
+  }
+  context.dependsOn?.(file)
+  return openSubset(params, context, new Set((await readText(file)).split(/\s*[\r\n]\s*/)))
+}
+
+function rootOf(params: DatasetParams, context: DatasetContext): string {
+  return pathParam(params, 'dataset_root', 'datasets/GOT-10k', context)
+}
+
+async function openSubset(params: DatasetParams, context: DatasetContext, excluded: ReadonlySet<string>): Promise<AsyncIterable<SequenceRecord>> {
+  const root = rootOf(params, context)
+  const subset = textParam(params, 'subset', 'train', context, 'one of train, val, test')
+  if (!subsets.includes(subset)) throw invalidArgument('one of train, val, test', `${context.configPath}.subset`, subset, 'ERR_CONFIG')
+  const checkIntegrity = booleanParam(params, 'check_integrity', true, context)
+  const excludeUnseen = booleanParam(params, 'exclude_absent', false, context)
+  const subsetDir = path.join(await requireRoot(root, layout, context, synthHint), subset)
+  await requireSubset(root, subsetDir, context)
+  for (const file of [subsetDir, path.join(subsetDir, 'list.txt')]) context.dependsOn?.(file)
+  const all = await sequenceNames(subsetDir, context)
+  if (all.length === 0) {
     throw new SiamError('ERR_DATA', 'the data set is empty: no sequence is named in list.txt and no folder holds a groundtruth.txt', {
       file: subsetDir,
       hint: `expected ${layout}`,
     })
   }
-  return readSequences(subsetDir, names, subset, params['check_integrity'] !== false, context)
+  const names = all.filter((name) => !excluded.has(name))
+  if (names.length === 0) throw new SiamError('ERR_DATA', `the data set is empty: ${context.configPath}.unfixed_list names every sequence`, { file: subsetDir })
+  const firstBoxOnly = subset === 'test'
+  const folders = names.map((name) => ({ name, dir: path.join(subsetDir, name), firstBoxOnly, labels, excludeUnseen }))
+  return readSequenceFolders(folders, context, checkIntegrity)
 }
 
-async function* readSequences(subsetDir: string, names: string[], subset: string, checkIntegrity: boolean, context: DatasetContext): AsyncGenerator<SequenceRecord> {
-  let done = 0
-  for await (const sequence of mapOrdered(names, concurrency, (name) => readSequence(subsetDir, name, subset))) {
-    const dir = path.join(subsetDir, names[done] ?? '')
-    // The folder tells of files that come and go, the files themselves of edits in place; sequences that cannot be used may be mended.
-    for (const file of [dir, path.join(dir, 'groundtruth.txt'), path.join(dir, 'absence.label')]) context.dependsOn?.(file)
-    context.signal?.throwIfAborted()
-    done += 1
-    context.onProgress?.(done, names.length)
-    if (!('kind' in sequence)) yield sequence
-    else if (checkIntegrity || sequence.kind !== 'missing_sequence') context.problems.add({ ...sequence, scope: 'sequence', dataset: context.name })
-  }
-}
-
-async function requireLayout(root: string, subsetDir: string, context: DatasetContext): Promise<void> {
+async function requireSubset(root: string, subsetDir: string, context: DatasetContext): Promise<void> {
+  if (await isDirectory(subsetDir)) return
   const rootDir = path.dirname(subsetDir)
-  const taken = path.isAbsolute(root) ? '' : `, taken from the working directory ${context.cwd}`
-  if (!(await isDirectory(rootDir))) {
-    throw new SiamError('ERR_DATA', `data root not found: no such folder (${context.configPath}.dataset_root is ${JSON.stringify(root)}${taken})`, {
-      file: rootDir,
-      hint: `expected ${layout}; \`siamtrain synth OUT\` makes one`,
-    })
-  }
-  if (!(await isDirectory(subsetDir))) {
-    const oneTooDeep = await isFile(path.join(rootDir, 'list.txt'))
-    throw new SiamError('ERR_DATA', `the data root has no folder ${JSON.stringify(path.basename(subsetDir))} (${context.configPath}.dataset_root is ${JSON.stringify(root)}${taken})`, {
-      file: subsetDir,
-      hint: oneTooDeep ? `${rootDir} is itself a subset: set dataset_root to ${path.dirname(rootDir)}` : `expected ${layout}`,
-    })
-  }
+  const oneTooDeep = await isFile(path.join(rootDir, 'list.txt'))
+  throw new SiamError('ERR_DATA', `the data root has no folder ${JSON.stringify(path.basename(subsetDir))} (${describeRoot(root, context)})`, {
+    file: subsetDir,
+    hint: oneTooDeep ? `${rootDir} is itself a subset: set dataset_root to ${path.dirname(rootDir)}` : `expected ${layout}`,
+  })
 }
 
 /** Names in list.txt, else the folders that hold annotations. */
 async function sequenceNames(subsetDir: string, context: DatasetContext): Promise<string[]> {
   const listFile = path.join(subsetDir, 'list.txt')
-  if (await isFile(listFile)) {
-    const text = await readList(listFile)
-    const names = text.split(/\r?\n/).map((name) => name.trim()).filter((name) => name !== '')
-    const seen = new Set<string>()
-    for (const [index, name] of names.entries()) {
-      if (seen.has(name)) throw new SiamError('ERR_DATA', `the sequence ${JSON.stringify(name)} is listed twice`, { file: listFile, line: index + 1 })
-      if (path.isAbsolute(name) || name.split(/[/\\]/).includes('..')) {
-        throw new SiamError('ERR_DATA', `expected the name of a folder beside list.txt but found ${JSON.stringify(name)}`, { file: listFile, line: index + 1 })
-      }
-      seen.add(name)
-    }
-    return names
-  }
-  const entries = await readdir(subsetDir, { withFileTypes: true })
+  if (await isFile(listFile)) return readNameList(listFile)
+  return annotatedFolders(subsetDir, context)
+}
+
+/** Folders in `dir` that hold a groundtruth.txt, in the order of their names. */
+export async function annotatedFolders(dir: string, context: DatasetContext): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true })
   const folders = entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map((entry) => entry.name).sort()
   // A folder that gets its annotations later on becomes a sequence.
-  for (const folder of folders) context.dependsOn?.(path.join(subsetDir, folder))
+  for (const folder of folders) context.dependsOn?.(path.join(dir, folder))
   const names: string[] = []
-  for await (const name of mapOrdered(folders, concurrency, async (folder) => ((await isFile(path.join(subsetDir, folder, 'groundtruth.txt'))) ? folder : ''))) {
+  for await (const name of mapOrdered(folders, sequencesAtATime, async (folder) => ((await isFile(path.join(dir, folder, 'groundtruth.txt'))) ? folder : ''))) {
     if (name !== '') names.push(name)
   }
   return names
-}
-
-async function readSequence(subsetDir: string, name: string, subset: string): Promise<SequenceRecord | Unusable> {
-  const dir = path.join(subsetDir, name)
-  const annotationFile = path.join(dir, 'groundtruth.txt')
-  const unusable = (kind: ProblemKind, file: string, message: string, line?: number): Unusable => ({ kind, sequence: name, file, line, message })
-  let entries: string[]
-  try {
-    entries = await readdir(dir)
-  } catch (error) {
-    return errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR' ? unusable('missing_sequence', dir, 'its folder is missing') : unusable('unreadable', dir, `its folder cannot be read (${errorCode(error)})`)
-  }
-  const names = frameNamesOf(entries)
-  if (!entries.includes('groundtruth.txt')) return unusable('missing_groundtruth', annotationFile, 'groundtruth.txt is missing')
-  if (names.length === 0) return unusable('no_frames', dir, 'no .jpg frame in its folder')
-  let text: string
-  try {
-    text = await readFile(annotationFile, 'utf8')
-  } catch (error) {
-    return unusable('unreadable', annotationFile, `cannot be read (${errorCode(error)})`)
-  }
-  const truth = parseGroundTruth(text)
-  const frames = subset === 'test' && truth.count === 1 ? names.slice(0, 1) : names
-  if (truth.count !== frames.length) {
-    const short = truth.count < frames.length
-    return unusable(
-      short ? 'short_groundtruth' : 'long_groundtruth',
-      annotationFile,
-      `expected one box for each of ${frames.length} frames but found ${truth.count}: which box belongs to which frame is unknown`,
-      Math.min(truth.count, frames.length) + 1,
-    )
-  }
-  const pattern = patternOf(frames)
-  const record: SequenceRecord = {
-    name,
-    frames: pattern === null ? frames.map((frame) => path.join(dir, frame)) : { dir, ...pattern },
-    boxes: truth.values,
-    annotationFile,
-    unparsable: truth.unparsable,
-  }
-  if (entries.includes('absence.label') && hasEmptyBox(truth.values)) {
-    const labels = path.join(dir, 'absence.label')
-    try {
-      record.absent = parseLabels(await readFile(labels, 'utf8'))
-    } catch (error) {
-      return unusable('unreadable', labels, `cannot be read (${errorCode(error)})`)
-    }
-  }
-  return record
-}
-
-/** Only then do the absence labels matter: as in the original, an absent target that has a box is used. */
-function hasEmptyBox(values: Float64Array): boolean {
-  for (let i = 0; i < values.length; i += 4) if (!((values[i + 2] ?? 0) > 0 && (values[i + 3] ?? 0) > 0)) return true
-  return false
-}
-
-async function readList(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    throw new SiamError('ERR_DATA', `cannot be read (${errorCode(error)})`, { file, cause: error })
-  }
-}
-
-async function isDirectory(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => null))?.isDirectory() ?? false
-}
-
-async function isFile(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => null))?.isFile() ?? false
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }

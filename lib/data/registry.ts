@@ -3,8 +3,15 @@
  */
 import { SiamError, invalidArgument } from '../errors.ts'
 import { Registry, nearestName } from '../registry.ts'
-import { openGot10k } from './got10k.ts'
+import { openCocoVideo } from './coco-video.ts'
+import { openCoco } from './coco.ts'
+import { openDet } from './det.ts'
+import { openGot10k, openGot10kFixed } from './got10k.ts'
+import { openImageFolder } from './image-folder.ts'
+import { openLasot } from './lasot.ts'
 import type { DatasetContext, DatasetParams, DatasetSource, SequenceIterable } from './source.ts'
+import { openTrackingNet } from './trackingnet.ts'
+import { openVid } from './vid.ts'
 
 export type DatasetFactory = (params: DatasetParams, context: DatasetContext) => DatasetSource | Promise<DatasetSource>
 export type DatasetClass = new (params: DatasetParams, context: DatasetContext) => DatasetSource
@@ -23,6 +30,14 @@ export interface RegisterDatasetOptions {
 const registered = new Map<string, DatasetFingerprint | undefined>()
 const datasets = new Registry<DatasetFactory | DatasetClass>('data set')
 datasets.register('GOT10kDataset', openGot10k)
+datasets.register('GOT10kDatasetFixed', openGot10kFixed)
+datasets.register('COCODataset', openCoco)
+datasets.register('DETDataset', openDet)
+datasets.register('LaSOTDataset', openLasot)
+datasets.register('TrackingNetDataset', openTrackingNet)
+datasets.register('ImageFolderDataset', openImageFolder)
+datasets.register('CocoVideoDataset', openCocoVideo)
+datasets.register('VIDDataset', openVid)
 
 /**
  * Makes a data set known under a name, for `train.track.data.sampler.submodules.dataset.names`.

@@ -21,6 +21,11 @@ export interface SequenceRecord {
   boxes: ArrayLike<number> | readonly (readonly number[])[]
   /** 'xywh' (default): left, top, width, height. 'xyxy': both corners belong to the box (x2 = x1 + w − 1). */
   boxFormat?: 'xywh' | 'xyxy'
+  /**
+   * true: one picture with any number of objects: `frames` is one file, `boxes` are the objects' (none: the picture is drawn and refused,
+   * as in the original). A pair is then one object twice. All sequences of a data set are stills, or none is.
+   */
+  still?: boolean
   /** Truthy where the target is not in the picture: an empty box is then no mistake, the frame is just not used. */
   absent?: ArrayLike<number | boolean>
   /** Where the boxes were read from, for messages. */
@@ -45,7 +50,8 @@ export interface DatasetContext {
   onProgress?: (done: number, total: number | undefined) => void
   /**
    * Names a file or folder that decides what the data set gives (a list, a folder whose entries are the sequences): when it changes, a
-   * cached index is not used any more. `annotationFile`s and the folders of frames count without being named. A data set of ours that
+   * cached index is not used any more. A path that ends in `/*` stands for all entries of a folder, edits in place included, where there are
+   * too many to name. `annotationFile`s and the folders of frames count without being named. A data set of ours that
    * names none is not cached; a registered one is cached when it was registered with a fingerprint.
    */
   dependsOn?: (path: string) => void

@@ -163,7 +163,9 @@ export interface IndexSections {
 }
 
 export interface FileStateInfo {
-  kind: 'missing' | 'file' | 'folder' | 'other' | 'unreadable'
+  /** 'entries': all of a folder, for a path that ends in `/*`. */
+  kind: 'missing' | 'file' | 'folder' | 'other' | 'unreadable' | 'entries'
+  /** Of a file. */
   bytes: number
   modifiedMs: number
 }
@@ -193,10 +195,6 @@ export interface NativeDatasetIndex {
   /** The loader takes the sequences from here where it is set, else from `sections`, else from the arrays below. */
   readonly file?: NativeIndexFile
   readonly sections?: IndexSections
-  /** Every sequence is one picture and its frames are the objects on it. */
-  still?: boolean
-  /** Pictures without an object, besides the sequences. */
-  emptyStills?: number
   /** Folder of each sequence (absolute). */
   sequenceDirs: string[]
   /** printf-like file name of each sequence's frames ('%08d.jpg'), or '' where `frameNames` holds them. */
@@ -206,6 +204,10 @@ export interface NativeDatasetIndex {
   frameNames: (string[] | null)[]
   /** [sequences + 1], prefix sums of the number of frames. */
   sequenceStart: Uint32Array
+  /** true: each sequence is one still picture, with one name, and its "frames" are the objects on it. Default false. */
+  still?: boolean
+  /** Stills without an object, which are drawn and refused (they have no sequence). Default 0. */
+  emptyStills?: number
   /** [frames × 4] x1, y1, x2, y2 in pixels, x2 = x1 + w − 1. */
   boxes: Float32Array
 }
@@ -348,7 +350,8 @@ export interface NativeAddon {
   openIndexFile(path: string): Promise<NativeIndexFile>
   /**
    * What stat() says of many paths (UTF-8, path i is bytes [offsets[i], offsets[i + 1])): 32 bytes each, little endian: u64 bytes, i64
-   * modified and i64 changed in ns since 1970, u32 kind (0 missing, 1 file, 2 folder, 3 other, 4 unreadable), u32 0.
+   * modified and i64 changed in ns since 1970, u32 kind (0 missing, 1 file, 2 folder, 3 other, 4 unreadable, 5 entries of
+   * a folder, for a path that ends in `/*`), u32 0.
    */
   fileStates(offsets: Uint32Array, bytes: Uint8Array): Promise<Uint8Array>
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker

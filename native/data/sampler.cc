@@ -28,11 +28,20 @@ FrameRef PairSampler::DrawSequence(SampleDraws& draws) const {
   const auto found = std::upper_bound(cumulative_.begin(), cumulative_.end(), at);
   FrameRef ref;
   ref.dataset = static_cast<uint32_t>(std::min<ptrdiff_t>(found - cumulative_.begin(), static_cast<ptrdiff_t>(cumulative_.size()) - 1));
-  ref.sequence = draws.Below(datasets_[ref.dataset]->sequences());
+  // Numbers from sequences() on are the stills without objects.
+  ref.sequence = draws.Below(datasets_[ref.dataset]->sequences() + datasets_[ref.dataset]->empty_stills());
+  return ref;
+}
+
+FrameRef PairSampler::DrawFrame(SampleDraws& draws) const {
+  FrameRef ref = DrawSequence(draws);
+  // The original gives a still without objects one box that its filter then refuses.
+  ref.frame = draws.Below(IsEmptyStill(ref) ? 1 : datasets_[ref.dataset]->frames(ref.sequence));
   return ref;
 }
 
 bool PairSampler::Passes(const FrameRef& ref, const FrameSizeOf& size_of) const {
+  if (IsEmptyStill(ref)) return false;
   const Xyxy& box = Box(ref);
   if (const char* problem = BoxProblem(box)) throw SiamException("ERR_DATA", std::string("unusable box: ") + problem, Path(ref));
   const FilterConfig& filter = config_.filter;
@@ -51,13 +60,13 @@ PairRef PairSampler::Draw(SampleDraws& draws, const FrameSizeOf& size_of) const 
   PairRef pair;
   pair.negative = draws.Uniform() < config_.negative_pair_ratio;
   for (int i = 0; i < kFilterTries; ++i) {
-    pair.z = DrawSequence(draws);
+    pair.z = DrawFrame(draws);
     const DatasetIndex& dataset = *datasets_[pair.z.dataset];
-    const uint32_t length = dataset.frames(pair.z.sequence);
-    pair.z.frame = draws.Below(length);
+    const uint32_t length = IsEmptyStill(pair.z) ? 1 : dataset.frames(pair.z.sequence);
     if (pair.negative) {
-      pair.x = DrawSequence(draws);
-      pair.x.frame = draws.Below(datasets_[pair.x.dataset]->frames(pair.x.sequence));
+      pair.x = DrawFrame(draws);
+    } else if (dataset.still() || length == 1) {
+      pair.x = pair.z;
     } else {
       const int64_t first = std::max<int64_t>(0, int64_t{pair.z.frame} - dataset.max_diff());
       const int64_t last = config_.symmetric_window ? std::min<int64_t>(length - 1, int64_t{pair.z.frame} + dataset.max_diff()) : length - 1;
@@ -66,7 +75,10 @@ PairRef PairSampler::Draw(SampleDraws& draws, const FrameSizeOf& size_of) const 
     }
     if (Passes(pair.z, size_of) && Passes(pair.x, size_of)) return pair;
   }
-  throw SiamException("ERR_DATA", "the filter rejected " + std::to_string(kFilterTries) + " pairs in a row", Path(pair.x));
+  const bool empty = IsEmptyStill(pair.x);
+  throw SiamException("ERR_DATA", "the filter rejected " + std::to_string(kFilterTries) + " pairs in a row, the last one of " + dataset(pair.x).name() +
+                                      (empty ? ", a picture without an object" : ""),
+                      empty ? "" : Path(pair.x));
 }
 
 }  // namespace siam::data

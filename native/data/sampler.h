@@ -51,6 +51,9 @@ class PairSampler {
   PairSampler(Datasets datasets, SamplerConfig config);
 
   /// Draws negativity once, then pairs until the filter lets both boxes pass (QUIRKS 4). Frames are not read.
+  /// The draws of a try, in order: data set, sequence, frame (of a still: object), and then for x: a frame of the same sequence within
+  /// the window; nothing where z is on a still or its sequence has one frame, as x is then z itself; for a negative pair again data
+  /// set, sequence, frame. A still without objects is refused when it is drawn, so it takes its share of the tries as in the original.
   /// @throws ERR_DATA when a drawn box is unusable, or when 1000 pairs in a row do not pass
   PairRef Draw(SampleDraws& draws, const FrameSizeOf& size_of) const;
 
@@ -60,6 +63,8 @@ class PairSampler {
 
  private:
   FrameRef DrawSequence(SampleDraws& draws) const;
+  FrameRef DrawFrame(SampleDraws& draws) const;
+  bool IsEmptyStill(const FrameRef& ref) const { return ref.sequence >= datasets_[ref.dataset]->sequences(); }
   bool Passes(const FrameRef& ref, const FrameSizeOf& size_of) const;
 
   Datasets datasets_;

@@ -83,6 +83,84 @@ describe('the window', () => {
   })
 })
 
+describe('still pictures', () => {
+  const objects = [1, 3, 8]
+  const set = (more: Parameters<typeof indexOf>[2] = {}) => indexOf('/nowhere', objects.map((n) => wanderingBoxes(1, n)[0]!), { still: true, ...more })
+
+  it('give the same object twice, every picture and every object of it with its share', () => {
+    const pairs = addon.samplePairs(loaderSpec([set({ maxDiff: 0 })]), 0, 0, 0, 6000)
+    for (const { frame, sequence, negative } of pairs) {
+      expect(sequence[0]).toBe(sequence[1])
+      expect(frame[0]).toBe(frame[1])
+      expect(negative).toBe(false)
+    }
+    objects.forEach((n, s) => {
+      const drawn = pairs.filter(({ sequence }) => sequence[0] === s)
+      expect(Math.abs(drawn.length / pairs.length - 1 / 3)).toBeLessThan(0.03)
+      for (let k = 0; k < n; k += 1) expect(Math.abs(drawn.filter(({ frame }) => frame[0] === k).length / drawn.length - 1 / n)).toBeLessThan(0.06)
+    })
+  })
+
+  it('draw nothing for the second half of the pair, as a sequence of one frame does: what a next try draws does not shift', () => {
+    // Of these two pictures only the second passes the filter, so most samples take several tries.
+    const long: Box = [10, 10, 400, 12]
+    const stills = addon.samplePairs(loaderSpec([indexOf('/nowhere', [[long], [[10, 10, 40, 40]]], { still: true })]), 0, 0, 0, 200)
+    const videos = addon.samplePairs(loaderSpec([indexOf('/nowhere', [[long], [[10, 10, 40, 40]]])]), 0, 0, 0, 200)
+    expect(videos).toEqual(stills)
+    expect(new Set(stills.map(({ sequence }) => sequence[0]))).toEqual(new Set([1]))
+    // Uniform n of a sample, straight from the generator: negativity, then data set, sequence and object of each try.
+    const uniform = (sample: number, n: number) => {
+      const block = addon.philox(Uint32Array.from([Math.floor(n / 2), 0, sample, 0, 11, 0]))
+      return ((block[(n % 2) * 2]! >>> 5) * 67108864 + (block[(n % 2) * 2 + 1]! >>> 6)) / 2 ** 53
+    }
+    const three = addon.samplePairs(loaderSpec([set()]), 0, 0, 0, 50)
+    three.forEach(({ sequence, frame }, i) => {
+      expect(sequence[0]).toBe(Math.floor(uniform(i, 2) * 3))
+      expect(frame[0]).toBe(Math.floor(uniform(i, 3) * objects[sequence[0]]!))
+    })
+  })
+
+  it('of a negative pair are two independent draws, which may be two objects of one picture', () => {
+    const pairs = addon.samplePairs(loaderSpec([set()], { negativePairRatio: 1 }), 0, 0, 0, 6000)
+    const same = pairs.filter(({ sequence }) => sequence[0] === sequence[1])
+    expect(Math.abs(same.length / pairs.length - 1 / 3)).toBeLessThan(0.03)
+    expect(same.some(({ frame }) => frame[0] !== frame[1])).toBe(true)
+    const chance = objects.reduce((sum, n) => sum + 1 / 9 / n, 0)
+    expect(Math.abs(pairs.filter(({ sequence, frame }) => sequence[0] === sequence[1] && frame[0] === frame[1]).length / pairs.length - chance)).toBeLessThan(0.02)
+  })
+
+  it('without an object are drawn and refused, so their data set gives fewer samples than its ratio says, as in the original', () => {
+    const video = indexOf('/video', wanderingBoxes(3, 9), { ratio: 0.5 })
+    const share = (emptyStills: number, more: Parameters<typeof loaderSpec>[1] = {}) => {
+      const pairs = addon.samplePairs(loaderSpec([set({ ratio: 0.5, emptyStills }), video], more), 0, 0, 0, 6000)
+      expect(pairs.every(({ dataset, sequence }) => dataset.every((d, i) => d === 1 || sequence[i]! < 3))).toBe(true)
+      return pairs.filter(({ dataset }) => dataset[0] === 0).length / pairs.length
+    }
+    expect(Math.abs(share(0) - 0.5)).toBeLessThan(0.025)
+    // Three of six pictures pass: 0.25 of the tries against 0.5.
+    expect(Math.abs(share(3) - 1 / 3)).toBeLessThan(0.025)
+    expect(Math.abs(share(3, { filter: null }) - 1 / 3)).toBeLessThan(0.025)
+    expect(Math.abs(share(3, { negativePairRatio: 1 }) - 1 / 3)).toBeLessThan(0.025)
+  })
+
+  it('of which none passes end in an error that names the data set', () => {
+    expect(() => addon.samplePairs(loaderSpec([indexOf('/nowhere', [[[1, 1, 900, 2]]], { still: true, emptyStills: 5000, name: 'DETDataset' })]), 0, 0, 0, 1)).toThrowError(
+      expect.objectContaining({ code: 'ERR_DATA', message: expect.stringMatching(/rejected 1000 pairs in a row, the last one of DETDataset/) }),
+    )
+  })
+
+  it('are one file each', () => {
+    const boxes = [wanderingBoxes(1, 3)[0]!]
+    writeFrames(path.join(root, 'stills'), [[boxes[0]![0]!]])
+    // Only 00000001.jpg is there: the area limits have it read whatever the object.
+    const spec = loaderSpec([indexOf(path.join(root, 'stills'), boxes, { still: true })], { filter: { maxAreaRate: 0.9, minAreaRate: 0, maxRatio: 10, applyAreaLimits: true } })
+    expect(new Set(addon.samplePairs(spec, 0, 0, 0, 50).map(({ frame }) => frame[0]))).toEqual(new Set([0, 1, 2]))
+    const named = loaderSpec([indexOf(path.join(root, 'stills'), boxes, { still: true, framePatterns: [''], frameNames: [['00000001.jpg']] })], { filter: spec.filter })
+    expect(addon.samplePairs(named, 0, 0, 0, 50)).toEqual(addon.samplePairs(spec, 0, 0, 0, 50))
+    expect(() => addon.samplePairs(loaderSpec([indexOf('/nowhere', boxes, { still: true, framePatterns: [''], frameNames: [['a.jpg', 'b.jpg', 'c.jpg']] })]), 0, 0, 0, 1)).toThrowError(/a file name for each frame/)
+  })
+})
+
 describe('negative pairs', () => {
   it('come at their ratio and are two independent draws', () => {
     const pairs = addon.samplePairs({ ...spec, negativePairRatio: 0.3 }, 0, 0, 0, 6000)
