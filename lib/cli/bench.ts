@@ -13,6 +13,7 @@ const benches = {
   data: 'training pairs a second: the loader beside Python that does what the original does',
   checkpoint: 'seconds and memory of reading a 200 MB checkpoint: ours beside its bytes alone, torch.load and safetensors',
   step: 'seconds of a training step: ours beside the same network in Python on torch 2.11',
+  index: "seconds and memory of a data set's index of TrackingNet's size: built, and opened from the cache",
 } as const
 
 type BenchName = keyof typeof benches
@@ -22,11 +23,12 @@ Examples:
   siamtrain bench data --json
   siamtrain bench step --rounds 3 --only speed
   siamtrain bench checkpoint --check
+  siamtrain bench index --check
 
 The Python for the yardstick (torch 2.11; for data also numpy and opencv, for checkpoint safetensors) is SIAMFCPP_BENCH_PYTHON, else python3. Other options go to the bench
 itself: see the top of each bench/NAME.ts, and docs/benchmarks.md.`
 
-/** Adds `bench data`, `bench checkpoint` and `bench step` to the program. */
+/** Adds `bench data`, `bench checkpoint`, `bench step` and `bench index` to the program. */
 export function registerBenchCommand(program: Command): void {
   const bench = program.command('bench').description('measure our speed beside a yardstick in Python').addHelpText('after', examples)
   for (const [name, description] of Object.entries(benches)) {

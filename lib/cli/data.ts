@@ -1,11 +1,13 @@
 /** `siamtrain data`: what can be done with data sets. One file a subcommand. */
 import type { Command } from 'commander'
+import { registerDataIndexCommand } from './data-index.ts'
 import { registerDataStatsCommand } from './data-stats.ts'
 import { registerDataVerifyCommand } from './data-verify.ts'
 
 /** Adds `data` with its subcommands to the program. */
 export function registerDataCommand(program: Command): void {
-  const data = program.command('data').description('verify data sets and show what is in them')
+  const data = program.command('data').description('index and verify data sets, and show what is in them')
+  registerDataIndexCommand(data)
   registerDataVerifyCommand(data)
   registerDataStatsCommand(data)
 }

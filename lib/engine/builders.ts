@@ -18,6 +18,7 @@ import { Loss } from './losses.ts'
 import { divideIntoGroups, ungroupedParameters } from './lr-multiplier.ts'
 import { buildLrPolicy } from './lr-policy.ts'
 import { Model } from './model.ts'
+import { progressOfIndexing } from './index-progress.ts'
 import { Optimizer } from './optimizer.ts'
 import { describePretrained, loadPretrained, type PretrainedPart } from './pretrained.ts'
 import type { ProgressOptions } from './progress.ts'
@@ -170,7 +171,7 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
 }
 
 /** Keys that say where things lie and how long to go on, and change no number of a run. */
-const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'path', 'dataset_root'])
+const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'path', 'dataset_root', 'index_cache'])
 
 /** Keys that the original lacks, at values that change nothing: left out, so that the sum is what it was before they came to be. */
 const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -222,13 +223,16 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
   const threads = await loadAddon().setThreads(options.threads ?? 0)
   const built: (Disposable | AsyncDisposable)[] = []
   try {
+    const indexing = progressOfIndexing(options.progress)
     const dataloader = await buildDataloader(config as Parameters<typeof buildDataloader>[0], {
       seed,
       threads: options.workers,
       queueBatches: track.data.queue_batches,
       strict: options.strict ?? track.data.strict,
+      log,
+      onProgress: indexing.onProgress,
       signal: options.signal,
-    })
+    }).finally(indexing.close)
     built.push(dataloader)
     for (const line of dataloader.problems.summary()) log(line)
     const model = await buildModel(config, { device: options.device, pretrained: options.pretrained, seed, log })
