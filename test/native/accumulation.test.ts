@@ -349,6 +349,17 @@ describe('clipping, accumulation and average together', () => {
     expect(said).toEqual([])
   })
 
+  it('the average leaves the training itself as it is without it', async () => {
+    const states: string[] = []
+    for (const average of [undefined, { decay: 0.9 }]) {
+      const { trainer, model, optimizer } = await makeTrainer(`untouched-${states.length}`, 1, { average })
+      await trainer.train()
+      states.push(await stateSha256([...(await model.stateDict()), ...(await optimizer.native.momentumBuffers()).map((buffer) => ({ ...buffer, name: `m.${buffer.name}` }))]))
+      await trainer.close()
+    }
+    expect(states[0]).toBe(states[1])
+  })
+
   it('final_model: false keeps the weights themselves in final_model.pkl', async () => {
     const { trainer, model } = await makeTrainer('own-weights', 2, { ...three, average: { decay: 0.9, finalModel: false } })
     await trainer.train()
