@@ -70,6 +70,8 @@ export interface DryRunOptions {
   strict?: boolean
   /** Time for the annotations of each data set, milliseconds. */
   dataBudgetMs?: number
+  /** false: no steps are measured, `memory` stays null. Default: true. */
+  measure?: boolean
   signal?: AbortSignal
 }
 
@@ -115,7 +117,7 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
     plan = await attempt('schedule', () => scheduleOf(config, names))
     const optimizer = await attempt('optimizer', () => buildOptimizer(config, owned, { log: (line) => void warnings.push(line.replace(/^Warning: /, '')) }))
     if (plan !== null) model = { ...describeParameters(owned, plan, track.model.backbone.name ?? ''), pretrained }
-    if (optimizer !== null && plan !== null && settings !== null) {
+    if (optimizer !== null && plan !== null && settings !== null && options.measure !== false) {
       using step = optimizer
       const fewest = plan.frozen.reduce((a, b) => (b.length < a.length ? b : a), plan.frozen[0] ?? [])
       memory = await attempt('memory', () => estimateMemory({ model: owned, optimizer: step, data: settings, frozen: fewest, runtimeBytes }))

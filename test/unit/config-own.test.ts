@@ -28,7 +28,12 @@ describe('configs/', () => {
     expect(planned).toBe(max_epoch)
     const test = requireTest(config)
     expect(test.model?.task_model.SiamTrack.pretrain_model_path).toBe(`snapshots/${exp_name}/final_model.pkl`)
-    expect(test.model?.task_head.DenseboxHead).toEqual(model.task_head.DenseboxHead)
+    // GoogLeNet searches a larger crop than it was trained on, as the original does: the score map is larger, the network the same.
+    const head = test.model!.task_head.DenseboxHead
+    const trained = model.task_head.DenseboxHead
+    expect({ ...head, score_size: 0, x_size: 0 }).toEqual({ ...trained, score_size: 0, x_size: 0 })
+    expect(test.model?.backbone.name).toBe(model.backbone.name)
+    for (const { x_size, total_stride, num_conv3x3, score_size } of [head, trained]) expect(score_size).toBe(Math.floor((x_size - 127) / total_stride) + 1 - 2 * num_conv3x3)
     expect(test.pipeline?.name).toBe('SiamFCppTracker')
   })
 })
