@@ -3,12 +3,11 @@ import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { readCheckpoint } from '../checkpoint/read.ts'
 import type { Checkpoint, CheckpointFormat } from '../checkpoint/read.ts'
-import { dtypeInfo } from '../checkpoint/dtype.ts'
+import { dtypeInfo, type CheckpointDType } from '../checkpoint/dtype.ts'
 import { CheckpointTensor, decodeFloat64 } from '../checkpoint/tensor.ts'
 import { PyDict, PyFloat, TorchSymbol, keyText } from '../checkpoint/values.ts'
 import type { CheckpointValue } from '../checkpoint/values.ts'
 import { structureKey } from '../checkpoint/safetensors-structure.ts'
-import type { DType } from '../native/addon.ts'
 import { printable } from './common.ts'
 
 export type InspectJson = null | boolean | number | string | InspectJson[] | { [key: string]: InspectJson }
@@ -18,7 +17,7 @@ export interface InspectReport {
   tensors: {
     /** Dotted path. */
     name: string
-    dtype: DType
+    dtype: CheckpointDType
     shape: number[]
     /** Square root of the sum of squares, in float64; null when it is not finite. */
     l2: number | null
