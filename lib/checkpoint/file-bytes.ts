@@ -1,4 +1,5 @@
 /** A file's bytes in memory, once, as fast as the machine gives them. */
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import os from 'node:os'
@@ -33,7 +34,8 @@ export interface Follower {
 export async function readFileBytes(file: string, checkHead: (head: Uint8Array) => void, follower?: Follower): Promise<Uint8Array> {
   let handle: FileHandle | undefined
   try {
-    handle = await open(file, 'r')
+    // Without O_NONBLOCK a named pipe would be waited for, possibly for ever, before it can be refused.
+    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
     const stat = await handle.stat()
     if (!stat.isFile()) throw new SiamError('ERR_CHECKPOINT', 'not a regular file', { file })
     const head = Buffer.alloc(Math.min(headBytes, stat.size))

@@ -2,10 +2,10 @@
  * The allow-list: every name that a checkpoint's pickle may call, each with our own code for what it makes. A name that is not here is
  * refused, whatever it is, so no pickle can run anything.
  */
-import { dtypeInfo, dtypeOfTorchStorage, isDType } from './dtype.ts'
+import { dtypeInfo, dtypeOfTorchStorage, isDType, type CheckpointDType } from './dtype.ts'
 import { NumpyDType, PyGlobal, Refusal, StorageRef } from './pickle-values.ts'
 import type { ConstructorContext, StackValue } from './pickle-values.ts'
-import { CheckpointTensor, decodeFloat64 } from './tensor.ts'
+import { CheckpointStorage, CheckpointTensor, decodeFloat64 } from './tensor.ts'
 import type { TensorOptions } from './tensor.ts'
 import { PyDict, PyFloat, PyTuple, TorchSymbol, rewrapFloat } from './values.ts'
 import type { CheckpointValue, DictKey } from './values.ts'
@@ -82,7 +82,7 @@ export function callGlobal(callee: StackValue, args: StackValue[], context: Cons
 }
 
 /** The element type of the storage class in a persistent id, `bytes` for an untyped storage. */
-export function storageDType(value: StackValue | undefined): DType | 'bytes' {
+export function storageDType(value: StackValue | undefined): CheckpointDType | 'bytes' {
   if (value instanceof PyGlobal) {
     if (value.name.endsWith('UntypedStorage')) return 'bytes'
     const info = dtypeOfTorchStorage(value.name.slice('torch.'.length))
@@ -168,11 +168,10 @@ function bytesFrom(args: StackValue[], context: ConstructorContext): Uint8Array 
   return Uint8Array.from(Buffer.from(text, 'latin1'))
 }
 
-function tensor(args: StackValue[], context: ConstructorContext, options: TensorOptions, as?: DType): CheckpointTensor {
+function tensor(args: StackValue[], context: ConstructorContext, options: TensorOptions, as?: CheckpointDType): CheckpointTensor {
   const [source, offsetArgument, sizeArgument, strideArgument] = args
   if (!(source instanceof StorageRef)) throw new Refusal('a tensor without a storage')
-  const { storage } = source
-  if (as !== undefined && as !== storage.dtype) throw new Refusal(`a ${as} tensor over a ${storage.dtype} storage`)
+  const storage = as === undefined ? source.storage : typed(source.storage, as)
   const shape = items(sizeArgument ?? null, 'size', context).map((size) => count(size, 'a size'))
   const strides = items(strideArgument ?? null, 'stride', context).map((stride) => count(stride, 'a stride'))
   const offset = count(offsetArgument, 'a storage offset')
@@ -185,6 +184,15 @@ function tensor(args: StackValue[], context: ConstructorContext, options: Tensor
     context.unfold(numel * dtypeInfo(storage.dtype).itemBytes)
   }
   return new CheckpointTensor(storage, shape, { ...options, offset, strides })
+}
+
+/** Bytes as elements of a type, for types that have no storage class. Tensors over the same bytes keep one root. */
+function typed(bytes: CheckpointStorage, dtype: CheckpointDType): CheckpointStorage {
+  if (bytes.dtype === dtype) return bytes
+  const { itemBytes } = dtypeInfo(dtype)
+  if (bytes.dtype !== 'uint8' || bytes.root !== bytes) throw new Refusal(`a ${dtype} tensor over a ${bytes.dtype} storage`)
+  if (bytes.numel % itemBytes !== 0) throw new Refusal(`a storage of ${bytes.numel} bytes for elements of ${itemBytes}`)
+  return new CheckpointStorage(dtype, bytes.numel / itemBytes, undefined, bytes)
 }
 
 function rebuildTensorV3(args: StackValue[], context: ConstructorContext): CheckpointTensor {

@@ -1,7 +1,7 @@
 /** What lives on the stack of the pickle machine besides finished values, and the errors that constructors raise. */
 import type { CheckpointStorage } from './tensor.ts'
 import type { CheckpointValue } from './values.ts'
-import type { DType } from '../native/addon.ts'
+import type { CheckpointDType } from './dtype.ts'
 
 /** A name that the pickle asked for, such as `torch._utils._rebuild_tensor_v2`. Never looked up anywhere: a key into our own table. */
 export class PyGlobal {
@@ -44,7 +44,7 @@ export class Refusal extends Error {
 }
 
 /** Makes the storage that a persistent id of a torch pickle names. Checks its size against the file. */
-export type StorageLoader = (request: { key: string; dtype: DType; numel: number; view: { offset: number; numel: number } | null }) => CheckpointStorage
+export type StorageLoader = (request: { key: string; dtype: CheckpointDType; numel: number; view: { offset: number; numel: number } | null }) => CheckpointStorage
 
 export interface ConstructorContext {
   /** Charges a tensor's bytes when its elements are written out one after the other. @throws Refusal when one, or all together, are too many */

@@ -121,13 +121,16 @@ class PickleWriter {
       key = String(this.storages.size)
       this.storages.set(root, key)
     }
-    this.#global('torch._utils', '_rebuild_tensor_v2')
+    // Types without a storage class of their own are bytes, and the tensor says what they are.
+    const storageClass = root.dtype === tensor.dtype ? dtypeInfo(root.dtype).torchStorage : null
+    this.#global('torch._utils', storageClass === null ? '_rebuild_tensor_v3' : '_rebuild_tensor_v2')
     this.#bytes(0x28, 0x28)
     this.#string('storage')
-    this.#global('torch', dtypeInfo(root.dtype).torchStorage)
+    if (storageClass === null) this.#global('torch.storage', 'UntypedStorage')
+    else this.#global('torch', storageClass)
     this.#string(key)
     this.#string('cpu')
-    this.#int(root.numel)
+    this.#int(storageClass === null ? root.numel * dtypeInfo(root.dtype).itemBytes : root.numel)
     if (this.#legacy) this.#bytes(0x4e)
     this.#bytes(0x74, 0x51)
     this.#int(tensor.offset + rootOffset)
@@ -135,6 +138,7 @@ class PickleWriter {
     this.#tuple(tensor.strides)
     this.#bytes(tensor.requiresGrad ? 0x88 : 0x89)
     this.#emptyOrderedDict()
+    if (storageClass === null) this.#global('torch', tensor.dtype)
     this.#bytes(0x74, 0x52)
     this.#remember(tensor)
   }

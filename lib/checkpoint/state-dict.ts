@@ -2,6 +2,7 @@
 import { SiamError } from '../errors.ts'
 import type { DType, NamedRawTensor } from '../native/addon.ts'
 import type { Checkpoint } from './read.ts'
+import type { CheckpointDType } from './dtype.ts'
 import { CheckpointTensor, decodeFloat64 } from './tensor.ts'
 import { PyDict } from './values.ts'
 import type { CheckpointValue } from './values.ts'
@@ -114,7 +115,7 @@ export function listDifferences(report: StateDictReport, atMost = 3): string {
   return parts.join('; ')
 }
 
-function describe(tensor: { dtype: DType; shape: readonly number[] }): string {
+function describe(tensor: { dtype: CheckpointDType; shape: readonly number[] }): string {
   return `${tensor.dtype}[${tensor.shape.join(', ')}]`
 }
 
@@ -127,7 +128,7 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
 function converted(tensor: CheckpointTensor, dtype: DType): Uint8Array | undefined {
   const bytes = tensor.contiguousBytes()
   if (tensor.dtype === dtype) return bytes
-  const floats = new Set<DType>(['float32', 'float64', 'float16', 'bfloat16'])
+  const floats = new Set<CheckpointDType>(['float32', 'float64', 'float16', 'bfloat16'])
   if (floats.has(tensor.dtype) && dtype === 'float32') return new Uint8Array(Float32Array.from(decodeFloat64(tensor.dtype, bytes)).buffer)
   if (floats.has(tensor.dtype) && dtype === 'float64') return new Uint8Array(decodeFloat64(tensor.dtype, bytes).buffer as ArrayBuffer)
   if (['int32', 'int16', 'int8', 'uint8'].includes(tensor.dtype) && dtype === 'int64') {

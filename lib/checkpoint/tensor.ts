@@ -1,11 +1,11 @@
 /** Tensors as they lie in a checkpoint: a view (offset, shape, strides) of a storage that other tensors may share. */
 import { SiamError } from '../errors.ts'
-import type { DType, RawTensor } from '../native/addon.ts'
-import { dtypeInfo } from './dtype.ts'
+import type { RawTensor } from '../native/addon.ts'
+import { dtypeInfo, isComputed, type CheckpointDType } from './dtype.ts'
 
 /** A run of elements of one type. Its bytes usually are a view of the file's bytes: read, never write. */
 export class CheckpointStorage {
-  readonly dtype: DType
+  readonly dtype: CheckpointDType
   /** Number of elements. */
   readonly numel: number
   #bytes: Uint8Array | undefined
@@ -15,9 +15,9 @@ export class CheckpointStorage {
 
   /**
    * @param bytes  numel elements, or undefined where the format holds them after everything that refers to them; see {@link fill}
-   * @param root   the storage that this is a part of (legacy files), from its element `rootOffset` on
+   * @param root   the storage that this is a part of (legacy files), from its element `rootOffset` on; or the bytes that it gives a type to
    */
-  constructor(dtype: DType, numel: number, bytes: Uint8Array | undefined, root?: CheckpointStorage, rootOffset = 0) {
+  constructor(dtype: CheckpointDType, numel: number, bytes: Uint8Array | undefined, root?: CheckpointStorage, rootOffset = 0) {
     this.dtype = dtype
     this.numel = numel
     this.#bytes = bytes
@@ -95,7 +95,7 @@ export class CheckpointTensor {
     return new CheckpointTensor(new CheckpointStorage(raw.dtype, numel, raw.data), [...raw.shape], options)
   }
 
-  get dtype(): DType {
+  get dtype(): CheckpointDType {
     return this.storage.dtype
   }
 
@@ -135,12 +135,14 @@ export class CheckpointTensor {
     return new Uint8Array(target.buffer)
   }
 
-  /** The contents in the addon's form. */
+  /** The contents in the addon's form. @throws ERR_CHECKPOINT for a type that it does not compute with (complex64, uint16, …) */
   toRaw(): RawTensor {
-    return { dtype: this.dtype, shape: [...this.shape], data: this.contiguousBytes() }
+    const { dtype } = this
+    if (!isComputed(dtype)) throw new SiamError('ERR_CHECKPOINT', `a tensor of type ${dtype} cannot be used by a model`, { hint: 'convert it in Python, or leave it out' })
+    return { dtype, shape: [...this.shape], data: this.contiguousBytes() }
   }
 
-  /** The elements as float64, row-major (an int64 beyond 2^53 is rounded; a bool is 0 or 1). */
+  /** The elements as float64, row-major (an int64 beyond 2^53 is rounded; a bool is 0 or 1; a complex number is two: real, imaginary). */
   toFloat64(): Float64Array {
     return decodeFloat64(this.dtype, this.contiguousBytes())
   }
@@ -168,14 +170,29 @@ function gather(source: Units, start: number, shape: readonly number[], strides:
   }
 }
 
-/** Elements of contiguous little-endian bytes, as float64. */
-export function decodeFloat64(dtype: DType, bytes: Uint8Array): Float64Array {
+/** Elements of contiguous little-endian bytes, as float64; of a complex type both parts of each. */
+export function decodeFloat64(dtype: CheckpointDType, bytes: Uint8Array): Float64Array {
   const { itemBytes } = dtypeInfo(dtype)
   const numel = bytes.byteLength / itemBytes
   // A copy's buffer of its own is aligned; so is a view's, if its offset is.
   const aligned = bytes.buffer instanceof ArrayBuffer && bytes.byteOffset % itemBytes === 0 ? bytes : new Uint8Array(bytes)
   const view = <T>(array: new (buffer: ArrayBuffer, offset: number, length: number) => T): T => new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, numel)
   switch (dtype) {
+    case 'complex64':
+      return decodeFloat64('float32', bytes)
+    case 'complex128':
+      return decodeFloat64('float64', bytes)
+    case 'uint64':
+      return Float64Array.from(view(BigUint64Array), Number)
+    case 'uint32':
+      return Float64Array.from(view(Uint32Array))
+    case 'uint16':
+      return Float64Array.from(view(Uint16Array))
+    case 'float8_e4m3fn':
+      return Float64Array.from(view(Uint8Array), e4m3ToNumber)
+    case 'float8_e5m2':
+      // The upper half of a half.
+      return Float64Array.from(view(Uint8Array), (bits) => halfToNumber(bits << 8))
     case 'float32':
       return Float64Array.from(view(Float32Array))
     case 'float64':
@@ -199,6 +216,16 @@ export function decodeFloat64(dtype: DType, bytes: Uint8Array): Float64Array {
       return Float64Array.from(new Float32Array(wide.buffer))
     }
   }
+}
+
+/** Without infinities: all ones but the sign is NaN, and the rest of that exponent are numbers. */
+function e4m3ToNumber(bits: number): number {
+  const sign = bits & 0x80 ? -1 : 1
+  const exponent = (bits >> 3) & 0xf
+  const fraction = bits & 7
+  if (exponent === 0) return sign * fraction * 2 ** -9
+  if (exponent === 15 && fraction === 7) return NaN
+  return sign * (1 + fraction / 8) * 2 ** (exponent - 7)
 }
 
 function halfToNumber(bits: number): number {

@@ -35,6 +35,10 @@ export async function writeTorchZip(value: CheckpointValue, sink: Sink, name = '
  */
 export async function writeTorchLegacy(value: CheckpointValue, sink: Sink): Promise<void> {
   const { bytes, storages } = pickle(value, { legacy: true })
+  for (const [name, { dtype }] of collectTensors(value)) {
+    // torch.save writes them there, but no torch.load reads them.
+    if (dtypeInfo(dtype).torchStorage === null) throw new SiamError('ERR_ARGUMENT', `torch's legacy format cannot hold the ${dtype} tensor ${JSON.stringify(name)}`, { hint: 'write the zip format' })
+  }
   const system = PyDict.fromObject({
     protocol_version: legacyProtocol,
     little_endian: true,
@@ -71,6 +75,7 @@ export async function writeSafetensors(value: CheckpointValue, sink: Sink, metad
     if (name === '__metadata__') throw new SiamError('ERR_ARGUMENT', 'a safetensors file cannot hold a tensor named "__metadata__"')
     const tensor = tensors.get(name)!
     const { itemBytes, safetensors } = dtypeInfo(tensor.dtype)
+    if (safetensors === null) throw new SiamError('ERR_ARGUMENT', `a safetensors file cannot hold the ${tensor.dtype} tensor ${JSON.stringify(name)}`, { hint: 'write a torch file' })
     const size = tensor.numel * itemBytes
     entries.push([name, { dtype: safetensors, shape: tensor.shape, data_offsets: [at, at + size] }])
     at += size

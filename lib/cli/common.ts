@@ -70,7 +70,7 @@ export function surviveBrokenPipes(): void {
  */
 export function reportError(error: unknown, debug: boolean): number {
   const known = error instanceof SiamError ? error : new SiamError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error, hint: 'run it again with --debug for the stack' })
-  process.stderr.write(`siamtrain: ${known.toLine().replaceAll('\n', ' ')}\n`)
+  process.stderr.write(`siamtrain: ${printable(known.toLine().replaceAll('\n', ' '))}\n`)
   if (debug) {
     for (let at: unknown = error; at !== undefined; at = at instanceof Error ? at.cause : undefined) {
       process.stderr.write(`${at instanceof Error ? at.stack : String(at)}\n`)
@@ -78,6 +78,11 @@ export function reportError(error: unknown, debug: boolean): number {
   }
   if (known.code === 'ERR_ABORTED') return signalExitCode() ?? exitCodes.failed
   return known.code === 'ERR_ARGUMENT' ? exitCodes.wrongCall : exitCodes.failed
+}
+
+/** Text from a file for a terminal: control characters, which could move its cursor or change its colours, as escapes. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.codePointAt(0)!.toString(16).padStart(2, '0')}`)
 }
 
 /** @returns the candidate with the fewest edits from the word, if that is at most a third of its length (at least 2) */

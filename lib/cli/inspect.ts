@@ -3,11 +3,12 @@ import { statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { readCheckpoint } from '../checkpoint/read.ts'
 import type { Checkpoint, CheckpointFormat } from '../checkpoint/read.ts'
-import { dtypeInfo } from '../checkpoint/dtype.ts'
+import { dtypeInfo, type CheckpointDType } from '../checkpoint/dtype.ts'
 import { CheckpointTensor, decodeFloat64 } from '../checkpoint/tensor.ts'
 import { PyDict, PyFloat, TorchSymbol, keyText } from '../checkpoint/values.ts'
 import type { CheckpointValue } from '../checkpoint/values.ts'
-import type { DType } from '../native/addon.ts'
+import { structureKey } from '../checkpoint/safetensors-structure.ts'
+import { printable } from './common.ts'
 
 export type InspectJson = null | boolean | number | string | InspectJson[] | { [key: string]: InspectJson }
 
@@ -16,7 +17,7 @@ export interface InspectReport {
   tensors: {
     /** Dotted path. */
     name: string
-    dtype: DType
+    dtype: CheckpointDType
     shape: number[]
     /** Square root of the sum of squares, in float64; null when it is not finite. */
     l2: number | null
@@ -25,6 +26,8 @@ export interface InspectReport {
   }[]
   /** Everything that is no tensor; a tensor's place holds "<tensor>" where a list needs it. */
   other: InspectJson
+  /** The string metadata of a safetensors file, where it has any besides what {@link other} was made of. */
+  metadata?: Record<string, string>
 }
 
 /**
@@ -33,7 +36,8 @@ export interface InspectReport {
  */
 export function inspectCheckpoint(checkpoint: Checkpoint): InspectReport {
   const tensors = [...checkpoint.tensors()].map(([name, tensor]) => ({ name, dtype: tensor.dtype, shape: [...tensor.shape], ...norm(tensor) }))
-  return { format: checkpoint.format, tensors, other: withoutTensors(checkpoint.root) ?? {} }
+  const metadata = [...checkpoint.metadata].filter(([key]) => key !== structureKey)
+  return { format: checkpoint.format, tensors, other: withoutTensors(checkpoint.root) ?? {}, ...(metadata.length === 0 ? {} : { metadata: Object.fromEntries(metadata) }) }
 }
 
 const partElements = 64 * 1024
@@ -78,7 +82,7 @@ function withoutTensors(value: CheckpointValue): InspectJson | undefined {
 /** The report as a table and a tree for people. */
 export function formatReport(report: InspectReport, file: string, fileBytes: number): string {
   const rows = report.tensors.map(({ name, dtype, shape, l2, nonfinite }) => [
-    name,
+    printable(name),
     dtype,
     `[${shape.join(', ')}]`,
     `${l2 === null ? '-' : l2.toPrecision(6)}${nonfinite === 0 ? '' : `  ${nonfinite} not finite`}`,
@@ -93,23 +97,24 @@ export function formatReport(report: InspectReport, file: string, fileBytes: num
     '',
     'other:',
     ...treeLines(report.other, 1),
+    ...(report.metadata === undefined ? [] : ['metadata:', ...treeLines(report.metadata, 1)]),
     '',
   ].join('\n')
 }
 
 function treeLines(value: InspectJson, depth: number): string[] {
   const indent = '  '.repeat(depth)
-  if (value === null || typeof value !== 'object') return [`${indent}${String(value)}`]
+  if (value === null || typeof value !== 'object') return [`${indent}${printable(String(value))}`]
   if (Array.isArray(value) && value.every((item) => item === null || typeof item !== 'object')) return [`${indent}${shorten(value)}`]
   return Object.entries(value).flatMap(([key, member]) => {
-    if (member === null || typeof member !== 'object') return [`${indent}${key}: ${String(member)}`]
-    if (Array.isArray(member) && member.every((item) => item === null || typeof item !== 'object')) return [`${indent}${key}: ${shorten(member)}`]
-    return [`${indent}${key}:`, ...treeLines(member, depth + 1)]
+    if (member === null || typeof member !== 'object') return [`${indent}${printable(`${key}: ${String(member)}`)}`]
+    if (Array.isArray(member) && member.every((item) => item === null || typeof item !== 'object')) return [`${indent}${printable(key)}: ${shorten(member)}`]
+    return [`${indent}${printable(key)}:`, ...treeLines(member, depth + 1)]
   })
 }
 
 function shorten(items: InspectJson[]): string {
-  const text = items.slice(0, 12).map(String).join(', ')
+  const text = items.slice(0, 12).map((item) => printable(String(item))).join(', ')
   return `[${text}${items.length > 12 ? `, … (${items.length})` : ''}]`
 }
 
@@ -119,7 +124,7 @@ export function registerInspectCommand(program: Command): void {
     .command('inspect')
     .description('Show what a checkpoint holds: tensors with their types, shapes and norms, and everything else.')
     .argument('<checkpoint>', 'torch .pkl/.pth (zip or legacy) or .safetensors')
-    .option('--json', 'print JSON: {"format","tensors":[{"name","dtype","shape","l2","nonfinite"}],"other"}')
+    .option('--json', 'print JSON: {"format","tensors":[{"name","dtype","shape","l2","nonfinite"}],"other","metadata"}')
     .addHelpText('after', '\nNothing in the file is executed.\n\nExample:\n  siamtrain inspect snapshots/siamfcpp_alexnet-got10k/epoch-19.pkl\n')
     .action(async (file: string, options: { json?: boolean }) => {
       const report = inspectCheckpoint(await readCheckpoint(file, { verify: true }))
