@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <cmath>
+#include <cstdio>
 #include <mutex>
 
 #include "../base/error.h"
@@ -57,7 +58,7 @@ ScriptBackbone::ScriptBackbone(const BackboneOptions& options) : options_(option
   const at::Tensor features = probe(2, options_.z_size);
   width_ = features.size(1);
   template_size_ = features.size(2);
-  train(is_training());  // the probe left evaluation mode behind; the file may have been saved in either
+  train(is_training());  // the probe left evaluation mode behind, and the file may have been saved in either
 }
 
 ScriptBackbone::~ScriptBackbone() = default;
@@ -114,21 +115,19 @@ at::Tensor ScriptBackbone::probe(int64_t batch, int64_t size) {
 
 void ScriptBackbone::check_sizes(const DenseboxHeadOptions& head) {
   const int64_t z = template_size_, x = probe(1, head.x_size).size(2);
-  const int64_t between = head.score_size - 1 + 2 * head.num_conv3x3;  // each 3×3 convolution takes two cells
-  if (x - z == between && z >= 3) {  // the adjustment convolutions are 3×3
-    train(is_training());
-    return;
-  }
-  const int64_t pixels = head.x_size - options_.z_size;
-  const double stride = x > z ? static_cast<double>(pixels) / static_cast<double>(x - z) : 0;
-  char made[32];
-  std::snprintf(made, sizeof made, "%.1f", stride);
+  train(is_training());
+  const int64_t score = x - z + 1 - 2 * head.num_conv3x3;  // the correlation, then 3×3 convolutions that take two cells each
   const std::string maps = "its features are " + square(z) + " for a template of " + square(options_.z_size) + " and " + square(x) + " for a search image of " + square(head.x_size);
-  if (z < 3) fail("ERR_SHAPE", "expected features of at least 3x3 for the template, but " + maps);
-  if (x <= z || std::abs(stride - static_cast<double>(head.total_stride)) > 0.5) {
-    fail("ERR_SHAPE", "expected a total stride of " + std::to_string(head.total_stride) + " (total_stride), but " + maps + (x > z ? std::string(", a stride of ") + made : ""));
+  if (z < 3) fail("ERR_SHAPE", "expected features of at least 3x3 for the template, but " + maps);  // the adjustment convolutions are 3×3
+  // The sizes need not be whole strides apart; half a pixel leaves room for that, and no other whole stride fits.
+  const double stride = x > z ? static_cast<double>(head.x_size - options_.z_size) / static_cast<double>(x - z) : 0;
+  if (std::abs(stride - static_cast<double>(head.total_stride)) > 0.5) {
+    char made[32];
+    std::snprintf(made, sizeof made, ", a stride of %.1f", stride);
+    fail("ERR_SHAPE", "expected a total stride of " + std::to_string(head.total_stride) + " (total_stride), but " + maps + (x > z ? made : ""));
   }
-  fail("ERR_SHAPE", "expected a score map of " + square(head.score_size) + " (score_size), but " + maps + ", which make one of " + square(x - z + 1 - 2 * head.num_conv3x3));
+  if (score == head.score_size || head.input_size_adapt) return;
+  fail("ERR_SHAPE", "expected a score map of " + square(head.score_size) + " (score_size), but " + maps + ", which make one of " + square(score));
 }
 
 at::Tensor ScriptBackbone::forward(const at::Tensor& x) {
