@@ -11,6 +11,7 @@ import type { HyperParams, Monitor } from '../monitors/monitor.ts'
 import type { LossSpec, ModelSpec } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { Registry } from '../registry.ts'
+import { backboneKey, backboneSpec, checkWidths } from './backbone-spec.ts'
 import { buildGradModifier } from './grad-modifier.ts'
 import { GradScaler } from './grad-scaler.ts'
 import { Loss } from './losses.ts'
@@ -59,13 +60,12 @@ export async function buildModel(config: Config, options: ModelOptions = {}): Pr
   const at = `${part}.track.model`
   if (node === undefined) throw new SiamError('ERR_CONFIG', `Expected a model at ${at} but there is none`, { file: config.file })
   const backbone = selected(config, node.backbone, `${at}.backbone`)
-  if (backbone.name !== 'AlexNet' && backbone.name !== 'TinyConv') {
-    throw new SiamError('ERR_CONFIG', `The backbone ${backbone.name} is not available; AlexNet and TinyConv are`, whereIs(config, `${at}.backbone.name`))
-  }
+  const specOfBackbone = backboneSpec(config, node.backbone, `${at}.backbone`)
+  checkWidths(config, specOfBackbone, node, at)
   const head = node.task_head.DenseboxHead
   const task = node.task_model.SiamTrack
   const spec: ModelSpec = {
-    backbone: { name: backbone.name },
+    backbone: specOfBackbone,
     head: {
       totalStride: head.total_stride,
       scoreSize: head.score_size,
@@ -109,7 +109,7 @@ async function loadPretrained(model: Model, file: string, prefix: string, at: st
     if (!(error instanceof SiamError)) throw error
     throw new SiamError(error.code, `the pretrained weights of ${key}: ${error.message}`, { file, cause: error, hint: `set ${key}= (empty) to start from random weights` })
   }
-  const table = new Map(Array.from(weights, ([name, tensor]) => [name.startsWith(prefix) ? name : prefix + name, tensor]))
+  const table = new Map(Array.from(weights, ([name, tensor]) => [prefix === '' ? name : backboneKey(model.spec.backbone, name), tensor]))
   const { loaded, missing, mismatched } = await model.loadStateDict(table, { strict: false, file })
   if (loaded.length === 0) throw new SiamError('ERR_CHECKPOINT', `no tensor of these weights is one of the model's (${key})`, { file })
   const left = [...missing, ...mismatched.map(({ name }) => name)].filter((name) => name.startsWith(prefix))
