@@ -39,8 +39,19 @@ function smallConfig(name: Name, more: string[] = []): Promise<Config> {
 
 const stateOf = async (model: Model): Promise<Map<string, NamedRawTensor>> => new Map((await model.stateDict()).map((tensor) => [tensor.name, tensor]))
 
+const squares = (values: Float32Array): number => values.reduce((sum, value) => sum + value * value, 0)
+const relativeError = (values: Float32Array, exact: Float32Array): number => Math.sqrt(squares(values.map((value, i) => value - exact[i]!)) / squares(exact))
+
+/** A convolution's weights to the nearest bfloat16 (ties away from zero: there are next to none); other tensors as they are. */
+function roundedToBfloat16(tensor: NamedRawTensor): NamedRawTensor {
+  if (tensor.shape.length !== 4) return tensor
+  const bits = new Uint32Array(tensor.data.slice().buffer).map((value) => (value + 0x8000) & 0xffff0000)
+  return { ...tensor, data: new Uint8Array(bits.buffer) }
+}
+
 beforeAll(async () => {
-  await loadAddon().setThreads(2)
+  // One thread: two that wait for each other are slower than it where other processes want the cores as well.
+  await loadAddon().setThreads(1)
 })
 
 describe.each(names)('%s', (name) => {
@@ -78,9 +89,9 @@ describe.each(names)('%s', (name) => {
     using model = await buildModel(config, { seed: 1 })
     using optimizer = buildOptimizer(config, model)
     model.train()
-    const batch = tinyBatch(3, 4)
+    const batch = tinyBatch(3)
     const losses: number[] = []
-    for (let i = 0; i < 6; i += 1) {
+    for (let i = 0; i < 5; i += 1) {
       optimizer.zeroGrad()
       using total = await totalLoss(model, batch)
       await total.backward()
@@ -122,39 +133,48 @@ describe.each(names)('%s', (name) => {
   })
 
   describe('in bfloat16', () => {
-    const batch = poolBatch(goldenModels[name].xSize === 289 ? 'pool289.safetensors' : 'pool303.safetensors', [0])
+    const pool = goldenModels[name].xSize === 289 ? 'pool289.safetensors' : 'pool303.safetensors'
     const weights = ruleWeightsWithStatistics(name)
     const addon = loadAddon()
 
-    it.each(['contiguous', 'channels_last'] as const)('%s: close to float32, gradients finite', async (memoryFormat) => {
-      const scores: Float32Array[] = []
-      for (const precision of ['fp32', 'bf16'] as const) {
+    // So deep a network with random weights makes much of little. What is allowed follows from what rounding the convolutions' weights alone
+    // does to the float32 network: as much again for the activations, and a margin.
+    it.each(['contiguous', 'channels_last'] as const)('%s: as close to float32 as bfloat16 weights are', async (memoryFormat) => {
+      const images = poolBatch(pool, [0])
+      const features = async (precision: 'fp32' | 'bf16', table: NamedRawTensor[]): Promise<Float32Array> => {
         const model = await addon.createModel(goldenSpec(name, { precision, memoryFormat }))
-        await model.loadStateDict(weights)
+        await model.loadStateDict(table)
         model.setTraining(false)
-        const images = [batch.im_z!, batch.im_x!].map((raw) => addon.tensorFrom(raw, 'cpu'))
-        scores.push(await readFloats((await model.forward(images[0]!, images[1]!)).corr_fea!))
-        if (precision === 'bf16') {
-          model.setTraining(true)
-          const { values } = await goldenPass(model, name, poolBatch(goldenModels[name].xSize === 289 ? 'pool289.safetensors' : 'pool303.safetensors', [0, 1]))
-          expect(Object.values(values).every(Number.isFinite)).toBe(true)
-          const gradients = await model.gradients(architecture(name).parameters_in_order)
-          for (const [i, gradient] of gradients.entries()) expect((numbers(gradient!) as Float32Array).every(Number.isFinite), architecture(name).parameters_in_order[i]).toBe(true)
-        }
+        const predicted = await model.forward(addon.tensorFrom(images.im_z!, 'cpu'), addon.tensorFrom(images.im_x!, 'cpu'))
         model.dispose()
+        return readFloats(predicted.corr_fea!)
       }
-      const [exact, rounded] = scores as [Float32Array, Float32Array]
-      const error = Math.sqrt(exact.reduce((sum, value, i) => sum + (value - rounded[i]!) ** 2, 0) / exact.reduce((sum, value) => sum + value ** 2, 0))
-      console.log(name, memoryFormat, 'bf16 error', error)
-      expect(error).toBeGreaterThan(0)
-      expect(error).toBeLessThan(0.1)
+      const exact = await features('fp32', weights)
+      const roundedWeights = relativeError(await features('fp32', weights.map(roundedToBfloat16)), exact)
+      const bfloat16 = relativeError(await features('bf16', weights), exact)
+      expect(bfloat16).toBeGreaterThan(0)
+      expect(bfloat16, `${bfloat16} against ${roundedWeights} with rounded weights`).toBeLessThan(3 * roundedWeights)
+    })
+
+    it('trains: losses and gradients are finite', async () => {
+      const model = await addon.createModel(goldenSpec(name, { precision: 'bf16', memoryFormat: 'channels_last' }))
+      await model.loadStateDict(weights)
+      model.setTraining(true)
+      const { values } = await goldenPass(model, name, poolBatch(pool, [0, 1]))
+      expect(Object.values(values).every(Number.isFinite)).toBe(true)
+      const parameters = architecture(name).parameters_in_order
+      const gradients = await model.gradients(parameters)
+      for (const [i, gradient] of gradients.entries()) expect((numbers(gradient!) as Float32Array).every(Number.isFinite), parameters[i]).toBe(true)
+      model.dispose()
     })
   })
 
   it('tracks: the scores of the forward pass, and a network in training is left as it was', async () => {
     const config = await loadConfig(ownConfig(name))
     using model = await buildModel(config, { part: 'test', pretrained: false })
-    await model.loadStateDict(ruleWeightsWithStatistics(name))
+    // Sizes are exp(si · output + bi): a random network's outputs are so large that they overflow, unless si is small.
+    const calm = (tensor: NamedRawTensor): NamedRawTensor => (tensor.name === 'head.si' ? { ...tensor, data: new Uint8Array(Float32Array.of(0.01).buffer) } : tensor)
+    await model.loadStateDict(ruleWeightsWithStatistics(name).map(calm))
     model.train()
     const before = await stateOf(model)
     using tracker = await buildTracker(config, { model })
@@ -219,7 +239,7 @@ describe('what does not fit', () => {
     const changed = path.join(mkdtempSync(path.join(tmpdir(), 'siam-widths-')), 'changed.yaml')
     writeFileSync(changed, text)
     await expect(buildModel(await loadConfig(changed), { part: 'test', pretrained: false })).rejects.toMatchObject({
-      code: 'ERR_CONFIG', message: expect.stringContaining(`changed.yaml:${lineOf('head_conv_bn') + 1}`),
+      code: 'ERR_CONFIG', file: changed, line: lineOf('head_conv_bn') + 1, message: expect.stringContaining('test.track.model.task_head.DenseboxHead.head_width'),
     })
     rmSync(path.dirname(changed), { recursive: true })
   })
