@@ -65,7 +65,7 @@ struct Loop {
     batch = read_batch(argv[1]);
     core::SiamTrackOptions options;
     options.backbone.name = argv[2];
-    options.head_width = options.head.width = options.backbone.name == "AlexNet" ? 256 : 64;
+    options.head_width = options.head.width = options.backbone.name == "TinyConv" ? 64 : 256;
     options.mode.dtype = std::string(argv[3]) == "bf16" ? at::kBFloat16 : at::kFloat;
     options.mode.format = std::string(argv[4]) == "channels_last" ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
     options.seed = std::stoull(argv[7]);

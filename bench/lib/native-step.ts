@@ -10,9 +10,9 @@ const lossSpecs: Record<string, LossSpec> = {
   reg: { type: 'IOULoss', weight: 3 },
 }
 
-/** The specification that configs/siamfcpp_alexnet-got10k.yaml gives. */
-export function modelSpec(backbone: 'AlexNet' | 'TinyConv', mode: Mode, seed = 0): ModelSpec {
-  const width = backbone === 'AlexNet' ? 256 : 64
+/** The specification that configs/siamfcpp_alexnet-got10k.yaml gives, with any backbone. */
+export function modelSpec(backbone: ModelSpec['backbone']['name'], mode: Mode, seed = 0): ModelSpec {
+  const width = backbone === 'TinyConv' ? 64 : 256
   return {
     backbone: { name: backbone },
     head: { totalStride: 8, scoreSize: 17, xSize: 303, numConv3x3: 3, headConvBn: [false, false, true], headWidth: width, convWeightStd: 0.0001, inputSizeAdapt: false },

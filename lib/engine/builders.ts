@@ -10,6 +10,7 @@ import type { HyperParams, Monitor } from '../monitors/monitor.ts'
 import type { LossSpec, ModelSpec } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { Registry } from '../registry.ts'
+import { backboneSpec, checkWidths } from './backbone-spec.ts'
 import { DistributedRegularTrainer, oneProcessWarning } from './distributed-regular-trainer.ts'
 import { Ema } from './ema.ts'
 import { buildGradModifier } from './grad-modifier.ts'
@@ -63,13 +64,12 @@ export async function buildModel(config: Config, options: ModelOptions = {}): Pr
   const at = `${part}.track.model`
   if (node === undefined) throw new SiamError('ERR_CONFIG', `Expected a model at ${at} but there is none`, { file: config.file })
   const backbone = selected(config, node.backbone, `${at}.backbone`)
-  if (backbone.name !== 'AlexNet' && backbone.name !== 'TinyConv' && backbone.name !== 'TorchScript') {
-    throw new SiamError('ERR_CONFIG', `The backbone ${backbone.name} is not available; AlexNet, TinyConv and TorchScript are`, whereIs(config, `${at}.backbone.name`))
-  }
+  const specOfBackbone = backboneSpec(config, node.backbone, `${at}.backbone`, templateSize(config, part))
+  checkWidths(config, specOfBackbone, node, at)
   const head = node.task_head.DenseboxHead
   const task = node.task_model.SiamTrack
   const spec: ModelSpec = {
-    backbone: backbone.name === 'TorchScript' ? { name: backbone.name, path: backbone.params.path as string, zSize: templateSize(config, part) } : { name: backbone.name },
+    backbone: specOfBackbone,
     head: {
       totalStride: head.total_stride,
       scoreSize: head.score_size,

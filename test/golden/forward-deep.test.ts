@@ -5,4 +5,6 @@
 import { describe } from 'vitest'
 import { describeForward } from '../helpers/golden-forward.ts'
 
-describe.each(['googlenet', 'shufflenetv2x0_5', 'shufflenetv2x1_0'] as const)('%s', describeForward)
+describe.each(['googlenet', 'shufflenetv2x0_5', 'shufflenetv2x1_0'] as const)('%s', (name) => {
+  describeForward(name)
+})

@@ -5,4 +5,6 @@
 import { describe } from 'vitest'
 import { describeForward } from '../helpers/golden-forward.ts'
 
-describe.each(['alexnet', 'tinyconv'] as const)('%s', describeForward)
+describe.each(['alexnet', 'tinyconv'] as const)('%s', (name) => {
+  describeForward(name)
+})

@@ -21,6 +21,13 @@ const losses: Record<string, { spec: LossSpec; prediction: string; extra?: strin
   iou: { spec: { type: 'IOULoss', weight: 3 }, prediction: 'box_pred', extra: 'iou_extra' },
 }
 
+it('has every case that the golden material has, for every loss', () => {
+  expect(Object.keys(golden.values)).toEqual([
+    'mixed', 'mixed_bg0', 'no_positive', 'all_ignored', 'all_positive', 'negative_pair_like', 'saturated_logits', 'disjoint_boxes', 'touching_boxes', 'equal_boxes', 'ctr_all_zero',
+  ])
+  for (const values of Object.values(golden.values)) expect(Object.keys(values).filter((key) => key !== 'iou_extra')).toEqual(Object.keys(losses))
+})
+
 describe.each(Object.keys(golden.values))('%s', (name) => {
   const inputs: Record<string, RawTensor> = Object.fromEntries(['cls_pred', 'ctr_pred', 'box_pred', 'cls_gt', 'ctr_gt', 'box_gt'].map((key) => [key, tensors.get(`${name}.${key}`)!]))
 

@@ -78,8 +78,13 @@ export function goldenLosses(name: GoldenName): Record<'cls' | 'ctr' | 'reg', Na
   }
 }
 
+/** The elements of a float32 or bfloat16 tensor. */
 export async function readFloats(tensor: NativeTensor): Promise<Float32Array> {
   const bytes = await tensor.toBytes()
+  if (tensor.dtype === 'bfloat16') {
+    const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2)
+    return new Float32Array(Uint32Array.from(halves, (bits) => bits << 16).buffer)
+  }
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
 }
 
