@@ -59,7 +59,7 @@ export interface MeasuredSetup {
  * @throws whatever forward, losses and backward throw; ERR_DEVICE_OOM where even these are too many
  */
 export async function estimateMemory(setup: MeasuredSetup): Promise<MemoryEstimate> {
-  const { model, optimizer, data, frozen } = setup
+  const { model, data, frozen } = setup
   const described = model.describe()
   const parameters = described.filter(({ kind }) => kind === 'parameter')
   const trained = parameters.filter(({ name }) => !frozen.includes(name))

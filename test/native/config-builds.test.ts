@@ -43,15 +43,8 @@ const cases: [name: string, config: () => Promise<Config>][] = [
   ...originalTrainFiles.map((name): [string, () => Promise<Config>] => [`the original's ${name}`, async () => (await load(originalTrainFile(name))).config]),
 ]
 
-/** Files whose backbone or data set this version lacks; the second test tells when a file no longer belongs here. */
-const notYet = /googlenet|shufflenet|lasot|trackingnet|fulldata/
-
 describe('builds', () => {
-  it.each(cases.filter(([name]) => !notYet.test(name)))('%s', async (_name, config) => {
+  it.each(cases)('%s', async (_name, config) => {
     await builds(await config())
-  })
-
-  it.each(cases.filter(([name]) => notYet.test(name)))('%s does not yet: a data set or the backbone is missing', async (_name, config) => {
-    await expect(config().then(builds)).rejects.toThrow(/backbone \w+ is not available|toEqual|to deeply equal/)
   })
 })

@@ -9,15 +9,17 @@ export interface FrameBox {
   height: number
 }
 
-/** @returns the number of frames of a sequence */
+/** @returns the number of frames of a sequence; of a still picture, that of the objects on it */
 export function frameCountOf(record: SequenceRecord): number {
+  if (record.still === true) return Array.isArray(record.boxes) && Array.isArray(record.boxes[0]) ? record.boxes.length : Math.floor(record.boxes.length / 4)
   return 'pattern' in record.frames ? record.frames.count : record.frames.length
 }
 
 /** @returns the path of frame k (0-based), as the data set gives it */
 export function framePathOf(record: SequenceRecord, k: number): string {
   const { frames } = record
-  return 'pattern' in frames ? `${frames.dir}/${nameFromPattern(frames, k)}` : (frames[k] ?? '')
+  const picture = record.still === true ? 0 : k
+  return 'pattern' in frames ? `${frames.dir}/${nameFromPattern(frames, picture)}` : (frames[picture] ?? '')
 }
 
 /** @returns the box of frame k in pixels, NaN where there is none; corners (`xyxy`) become left, top, width, height */

@@ -23,6 +23,8 @@ export interface DetectOptions {
   cwd?: string
 }
 
+const trackingNetChunks = 12
+
 type Detector = (root: string) => DatasetParams[]
 
 /** In this order: the first layout that fits is taken, VID and DET together. */
@@ -90,7 +92,9 @@ function detectGot10k(root: string): DatasetParams[] {
 function detectTrackingNet(root: string): DatasetParams[] {
   const chunks = foldersOf(root).filter((name) => existsSync(path.join(root, name, 'anno')))
   const params: DatasetParams[] = []
-  if (chunks.some((name) => /^TRAIN_\d+$/.test(name))) params.push({ dataset_root: root, subset: 'train' })
+  const training = chunks.filter((name) => /^TRAIN_\d+$/.test(name)).length
+  // Half a terabyte: many have a part of it, and that is looked at then.
+  if (training > 0) params.push({ dataset_root: root, subset: 'train', ...(training < trackingNetChunks ? { check_integrity: false } : {}) })
   if (chunks.includes('TEST')) params.push({ dataset_root: root, subset: 'test' })
   return params
 }

@@ -135,8 +135,8 @@ interface SequenceContext {
 
 async function verifySequence(record: SequenceRecord, { name, key, stamp, pool, cwd }: SequenceContext): Promise<VerifiedSequence> {
   const count = frameCountOf(record)
-  // Objects of one picture name it once each: it is decoded once.
-  const files: string[] = []
+  // Objects of one picture name it once each: it is decoded once, and also where there is none.
+  const files: string[] = record.still === true ? [path.resolve(cwd, framePathOf(record, 0))] : []
   const fileOfFrame = new Uint32Array(count)
   for (let k = 0; k < count; k += 1) {
     const file = path.resolve(cwd, framePathOf(record, k))
