@@ -8,5 +8,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // Tests read what they have just written; those of the cache itself choose a folder of their own.
+    env: { SIAMFCPP_INDEX_CACHE: 'none' },
   },
 })

@@ -12,6 +12,7 @@ import { exitCodes, withSignals } from './common.ts'
 const benches = {
   data: 'training pairs a second: the loader beside Python that does what the original does',
   step: 'seconds of a training step: ours beside the same network in Python on torch 2.11',
+  index: "seconds and memory of a data set's index of TrackingNet's size: built, and opened from the cache",
 } as const
 
 type BenchName = keyof typeof benches
@@ -20,11 +21,12 @@ const examples = `
 Examples:
   siamtrain bench data --json
   siamtrain bench step --rounds 3 --only speed
+  siamtrain bench index --check
 
 The Python for the yardstick (torch 2.11; for data also numpy and opencv) is SIAMFCPP_BENCH_PYTHON, else python3. Other options go to the bench
-itself: see the top of bench/data.ts and bench/step.ts, and docs/benchmarks.md.`
+itself: see the top of bench/NAME.ts, and docs/benchmarks.md.`
 
-/** Adds `bench data` and `bench step` to the program. */
+/** Adds `bench data`, `bench step` and `bench index` to the program. */
 export function registerBenchCommand(program: Command): void {
   const bench = program.command('bench').description('measure our speed beside a yardstick in Python').addHelpText('after', examples)
   for (const [name, description] of Object.entries(benches)) {

@@ -19,6 +19,7 @@ const commands: readonly CommandEntry[] = [
   { name: 'inspect', summary: 'show what a checkpoint holds', load: async () => (await import('./inspect.ts')).registerInspectCommand },
   { name: 'convert', summary: 'convert checkpoints between torch and safetensors', load: async () => (await import('./convert.ts')).registerConvertCommand },
   { name: 'synth', summary: 'make a synthetic data set in GOT-10k layout', load: async () => (await import('./synth.ts')).registerSynthCommand },
+  { name: 'data', summary: 'index data sets', load: async () => (await import('./data.ts')).registerDataCommand },
   { name: 'schedule', summary: 'show learning rate and frozen parameters over the epochs', load: async () => (await import('./schedule.ts')).registerScheduleCommand },
   { name: 'quickstart', summary: 'data, training and tracking in one go, to see how it works', load: async () => (await import('./quickstart.ts')).registerQuickstartCommand },
   { name: 'doctor', summary: 'check libtorch, the addon and the devices', load: async () => (await import('./doctor.ts')).registerDoctorCommand },

@@ -114,4 +114,5 @@ export const dataSchema = section({
   seed: nonNegativeInteger().default(0),
   queue_batches: positiveInteger().default(4),
   strict: boolean().default(false),
+  index_cache: oneOf(['user', 'dataset', 'none']).default('user'),
 })

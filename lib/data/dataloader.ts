@@ -134,12 +134,17 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   /** Stops and joins the threads; a next() that waits rejects with ERR_ABORTED. A second call waits for the first. */
   async close(): Promise<void> {
-    this.#closing ??= this.#native?.close() ?? Promise.resolve()
+    this.#closing ??= this.#end()
     await this.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  async #end(): Promise<void> {
+    await this.#native?.close()
+    for (const index of this.#spec.datasets) index.file?.dispose()
   }
 
   #open(): NativeLoader {

@@ -4,8 +4,8 @@
  */
 import path from 'node:path'
 import { SiamError, invalidArgument } from '../errors.ts'
-import type { NativeDatasetIndex } from '../native/addon.ts'
-import { isFramePattern, nameFromPattern, patternOf } from './frames.ts'
+import { DatasetIndex, SectionsBuilder, type SequenceNames } from './compact-index.ts'
+import { isFramePattern, nameFromPattern, numberedOf, patternOf } from './frames.ts'
 import { type DataProblem, type ProblemLog, plural, problemError } from './problems.ts'
 import type { FramePattern, SequenceIterable, SequenceRecord } from './source.ts'
 
@@ -23,11 +23,8 @@ export interface IndexOptions {
 
 interface FlatSequence {
   dir: string
-  pattern: string
-  first: number
-  names: string[] | null
+  names: SequenceNames
   boxes: Float32Array
-  still: boolean
 }
 
 /**
@@ -37,46 +34,25 @@ interface FlatSequence {
  * @returns boxes as x1,y1,x2,y2 with x2 = x1 + w − 1, as the original's xywh2xyxy (float32)
  * @throws ERR_DATA when nothing usable is left (with the first problem), or at the first problem when strict
  */
-export async function buildDatasetIndex(sequences: SequenceIterable, options: IndexOptions): Promise<NativeDatasetIndex> {
+export async function buildDatasetIndex(sequences: SequenceIterable, options: IndexOptions): Promise<DatasetIndex> {
   const { problems } = options
   const countBefore = problems.total
   const keptBefore = problems.kept.length
-  const flat: FlatSequence[] = []
-  let frames = 0
+  const parts = new SectionsBuilder()
+  let still: boolean | undefined
   let emptyStills = 0
   for await (const record of sequences) {
     options.signal?.throwIfAborted()
     const sequence = flatten(record, options)
-    if (sequence === null) {
-      if (record.still === true) emptyStills += 1
-      continue
-    }
-    if (flat.length > 0 && flat[0]?.still !== sequence.still) throw mixedError(record, options)
-    flat.push(sequence)
-    frames += sequence.boxes.length / 4
+    if (sequence !== null) {
+      if (still !== undefined && still !== (record.still === true)) throw mixedError(record, options)
+      still = record.still === true
+      parts.append(sequence.dir, sequence.names, sequence.boxes)
+    } else if (record.still === true) emptyStills += 1
+    if (parts.frames > 0xffffffff) throw new SiamError('ERR_DATA', `${options.name} has more than 2^32 − 1 frames, which is what an index holds at most`)
   }
-  if (flat.length === 0) throw emptyError(options, problems.kept[keptBefore], problems.total - countBefore)
-  if (frames > 0xffffffff) throw new SiamError('ERR_DATA', `${options.name} has ${frames} frames; the index holds at most 2^32 − 1`)
-  const index: NativeDatasetIndex = {
-    name: options.name,
-    ratio: options.ratio,
-    maxDiff: options.maxDiff,
-    sequenceDirs: flat.map((s) => s.dir),
-    framePatterns: flat.map((s) => s.pattern),
-    firstNumbers: Int32Array.from(flat, (s) => s.first),
-    frameNames: flat.map((s) => s.names),
-    sequenceStart: new Uint32Array(flat.length + 1),
-    boxes: new Float32Array(frames * 4),
-    still: flat[0]?.still === true,
-    emptyStills,
-  }
-  let row = 0
-  for (const [s, sequence] of flat.entries()) {
-    index.boxes.set(sequence.boxes, row * 4)
-    row += sequence.boxes.length / 4
-    index.sequenceStart[s + 1] = row
-  }
-  return index
+  if (parts.sequences === 0) throw emptyError(options, problems.kept[keptBefore], problems.total - countBefore)
+  return new DatasetIndex({ ...options, still: still === true, emptyStills }, parts.take())
 }
 
 function mixedError(record: SequenceRecord, options: IndexOptions): SiamError {
@@ -124,7 +100,7 @@ function flatten(record: SequenceRecord, options: IndexOptions): FlatSequence | 
   }
   // All objects of a still are in its one file.
   const frames = record.still === true ? framesOf(record, [0], 1, options.cwd) : framesOf(record, kept, count, options.cwd)
-  return { ...frames, still: record.still === true, boxes: kept.length === count ? boxes : boxes.slice(0, kept.length * 4) }
+  return { ...frames, boxes: kept.length === count ? boxes : boxes.slice(0, kept.length * 4) }
 }
 
 function boxProblem(record: SequenceRecord, k: number, box: number[], dataset: string): DataProblem {
@@ -193,18 +169,17 @@ function flatBoxes(record: SequenceRecord, count: number, options: IndexOptions)
 }
 
 /** Folder and names of the kept frames, as a pattern where one gives them. */
-function framesOf(record: SequenceRecord, kept: readonly number[], count: number, cwd: string): Omit<FlatSequence, 'boxes' | 'still'> {
+function framesOf(record: SequenceRecord, kept: readonly number[], count: number, cwd: string): Omit<FlatSequence, 'boxes'> {
   const { frames } = record
   if (isPattern(frames)) {
     const dir = path.resolve(cwd, frames.dir)
     const first = kept[0] ?? 0
-    // Frames left out at the ends only shift the pattern; a hole needs the names.
-    if ((kept[kept.length - 1] ?? 0) - first + 1 === kept.length) return { dir, pattern: frames.pattern, first: frames.first + first, names: null }
-    return { dir, pattern: '', first: 0, names: kept.map((k) => nameFromPattern(frames, k)) }
+    // Frames left out at the ends only shift the count; a hole needs the numbers.
+    if ((kept[kept.length - 1] ?? 0) - first + 1 === kept.length) return { dir, names: { pattern: frames.pattern, first: frames.first + first } }
+    return { dir, names: { pattern: frames.pattern, numbers: kept.map((k) => frames.first + k) } }
   }
   const paths = kept.length === count ? frames : kept.map((k) => frames[k] ?? '')
   const dir = path.resolve(cwd, path.dirname(paths[0] ?? ''))
   const names = paths.map((file) => path.relative(dir, path.resolve(cwd, file)))
-  const pattern = patternOf(names)
-  return pattern === null ? { dir, pattern: '', first: 0, names } : { dir, pattern: pattern.pattern, first: pattern.first, names: null }
+  return { dir, names: patternOf(names) ?? numberedOf(names) ?? { names } }
 }

@@ -36,6 +36,28 @@ export function patternOf(names: readonly string[]): Omit<FramePattern, 'dir'> |
   return pattern
 }
 
+/**
+ * The pattern and the numbers that give exactly these names, in this order: one number that changes, the rest constant.
+ * @returns null where there is none
+ */
+export function numberedOf(names: readonly string[]): { pattern: string; numbers: Int32Array } | null {
+  const match = /^(?<prefix>[^%]*?)(?<digits>\d+)(?<suffix>[^\d%]*)$/.exec(names[0] ?? '')
+  if (match?.groups === undefined) return null
+  const { prefix = '', digits = '', suffix = '' } = match.groups
+  // Numbers without zeros in front may be of any width, those with zeros are all as wide as the first.
+  const widths = names.every((name) => name.length === names[0]?.length) ? [digits.length, 0] : [0]
+  for (const width of widths) {
+    const numbers = new Int32Array(names.length)
+    const fits = names.every((name, k) => {
+      const number = Number(name.slice(prefix.length, name.length - suffix.length))
+      numbers[k] = number
+      return numbers[k] === number && number >= 0 && name === `${prefix}${String(number).padStart(width, '0')}${suffix}`
+    })
+    if (fits) return { pattern: `${prefix}%${width > 1 ? `0${width}` : ''}d${suffix}`, numbers }
+  }
+  return null
+}
+
 /** The name of frame `k` (0-based) of a pattern. */
 export function nameFromPattern(pattern: Omit<FramePattern, 'dir'>, k: number): string {
   return pattern.pattern.replace(/%(?:0(\d+))?d/, (_, width: string | undefined) => String(pattern.first + k).padStart(Number(width ?? 0), '0'))

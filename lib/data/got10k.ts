@@ -72,7 +72,7 @@ async function openSubset(params: DatasetParams, context: DatasetContext, exclud
   const subsetDir = path.join(await requireRoot(root, layout, context, synthHint), subset)
   await requireSubset(root, subsetDir, context)
   for (const file of [subsetDir, path.join(subsetDir, 'list.txt')]) context.dependsOn?.(file)
-  const all = await sequenceNames(subsetDir)
+  const all = await sequenceNames(subsetDir, context)
   if (all.length === 0) {
     throw new SiamError('ERR_DATA', 'the data set is empty: no sequence is named in list.txt and no folder holds a groundtruth.txt', {
       file: subsetDir,
@@ -97,7 +97,7 @@ async function requireSubset(root: string, subsetDir: string, context: DatasetCo
 }
 
 /** Names in list.txt, else the folders that hold annotations. */
-async function sequenceNames(subsetDir: string): Promise<string[]> {
+async function sequenceNames(subsetDir: string, context: DatasetContext): Promise<string[]> {
   const listFile = path.join(subsetDir, 'list.txt')
   if (await isFile(listFile)) return readNameList(listFile)
   return annotatedFolders(subsetDir)
@@ -107,6 +107,8 @@ async function sequenceNames(subsetDir: string): Promise<string[]> {
 export async function annotatedFolders(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true })
   const folders = entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map((entry) => entry.name).sort()
+  // A folder that gets its annotations later on becomes a sequence.
+  for (const folder of folders) context.dependsOn?.(path.join(subsetDir, folder))
   const names: string[] = []
   for await (const name of mapOrdered(folders, sequencesAtATime, async (folder) => ((await isFile(path.join(dir, folder, 'groundtruth.txt'))) ? folder : ''))) {
     if (name !== '') names.push(name)

@@ -34,6 +34,15 @@ export interface DataProblem {
 /** How many problems a report keeps with their text; all are counted. */
 const keptProblems = 1000
 
+/** All that a log holds, as plain data: kept with a cached index, which reports the same as reading the annotations did. */
+export interface ProblemState {
+  kept: DataProblem[]
+  counts: Partial<Record<ProblemKind, number>>
+  skippedSequences: number
+  excludedFrames: number
+  absentFrames: number
+}
+
 /** Counts and keeps what is wrong with the data sets of one run. */
 export class ProblemLog {
   readonly strict: boolean
@@ -56,6 +65,29 @@ export class ProblemLog {
     if (problem.scope === 'sequence') this.skippedSequences += 1
     else this.excludedFrames += 1
     if (this.kept.length < keptProblems) this.kept.push(problem)
+  }
+
+  state(): ProblemState {
+    const { kept, counts, skippedSequences, excludedFrames, absentFrames } = this
+    return { kept, counts, skippedSequences, excludedFrames, absentFrames }
+  }
+
+  /** A log with what {@link state} gave. @throws ERR_DATA with its first problem when strict */
+  static restore(state: ProblemState, strict: boolean): ProblemLog {
+    const log = new ProblemLog(strict)
+    const first = state.kept[0]
+    if (strict && first !== undefined) throw problemError(first)
+    log.absorb(state)
+    return log
+  }
+
+  /** Adds what another log counted and kept. */
+  absorb(other: ProblemState): void {
+    for (const [kind, count] of Object.entries(other.counts) as [ProblemKind, number][]) this.counts[kind] = (this.counts[kind] ?? 0) + count
+    this.kept.push(...other.kept.slice(0, keptProblems - this.kept.length))
+    this.skippedSequences += other.skippedSequences
+    this.excludedFrames += other.excludedFrames
+    this.absentFrames += other.absentFrames
   }
 
   get total(): number {

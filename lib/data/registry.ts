@@ -16,6 +16,18 @@ import { openVid } from './vid.ts'
 export type DatasetFactory = (params: DatasetParams, context: DatasetContext) => DatasetSource | Promise<DatasetSource>
 export type DatasetClass = new (params: DatasetParams, context: DatasetContext) => DatasetSource
 
+/**
+ * A text that is another one when the data set would give other sequences: a version, a hash of its sources. Called before a cached index
+ * is used.
+ */
+export type DatasetFingerprint = (params: DatasetParams, context: Pick<DatasetContext, 'name' | 'cwd' | 'configPath'>) => string | Promise<string>
+
+export interface RegisterDatasetOptions {
+  /** With it the data set's index is cached (`index_cache`); without it the annotations are read at every start. */
+  fingerprint?: DatasetFingerprint
+}
+
+const registered = new Map<string, DatasetFingerprint | undefined>()
 const datasets = new Registry<DatasetFactory | DatasetClass>('data set')
 datasets.register('GOT10kDataset', openGot10k)
 datasets.register('GOT10kDatasetFixed', openGot10kFixed)
@@ -33,11 +45,27 @@ datasets.register('VIDDataset', openVid)
  * @param name     what the YAML calls it; its settings stand under the same name
  * @param dataset  a function `(params, context) => source`, or a class whose instances are sources; a source is an iterable (sync or
  *                 async) of {@link SequenceRecord}s, or has a method `sequences()` that returns one
+ * @param options  `fingerprint` lets the index be cached
  * @throws ERR_ARGUMENT for an empty name, one that is taken by something else, or something that is no function
  */
-export function registerDataset(name: string, dataset: DatasetFactory | DatasetClass): void {
+export function registerDataset(name: string, dataset: DatasetFactory | DatasetClass, options: RegisterDatasetOptions = {}): void {
   if (typeof dataset !== 'function') throw invalidArgument('a function or a class', 'dataset', dataset)
+  if (options.fingerprint !== undefined && typeof options.fingerprint !== 'function') throw invalidArgument('a function', 'options.fingerprint', options.fingerprint)
   datasets.register(name, dataset)
+  registered.set(name, options.fingerprint)
+}
+
+/**
+ * How a data set's cached index is told to hold.
+ * @returns undefined for one of ours, which names what it depends on; null for a registered one without a fingerprint: not to be cached
+ * @throws ERR_DATA when the fingerprint is no text; what it throws itself
+ */
+export async function datasetFingerprint(params: DatasetParams, context: Pick<DatasetContext, 'name' | 'cwd' | 'configPath'>): Promise<string | null | undefined> {
+  if (!registered.has(context.name)) return undefined
+  const fingerprint = await registered.get(context.name)?.(params, context)
+  if (fingerprint === undefined && registered.get(context.name) === undefined) return null
+  if (typeof fingerprint !== 'string') throw invalidArgument('a text', `the fingerprint of the data set ${context.name}`, fingerprint, 'ERR_DATA')
+  return fingerprint
 }
 
 /** Names that a YAML may use now, sorted. */

@@ -4,6 +4,7 @@
  */
 import { SiamError, invalidArgument } from '../errors.ts'
 import type { LoaderSpec } from '../native/addon.ts'
+import { type IndexCacheMode, indexCacheModes } from './cache-folder.ts'
 import type { DatasetParams } from './source.ts'
 
 /** The part of a configuration that this folder reads; {@link loadConfig}'s result fits. */
@@ -31,6 +32,7 @@ export interface DataSettings {
   seed: number
   queueBatches: number
   strict: boolean
+  indexCache: IndexCacheMode
   negativePairRatio: number
   symmetricWindow: boolean
   filter: LoaderSpec['filter']
@@ -73,6 +75,7 @@ export function readDataSettings(config: DataConfig): DataSettings {
     seed: data.integer('seed', 0, 0),
     queueBatches: data.integer('queue_batches', 4, 1),
     strict: data.boolean('strict', false),
+    indexCache: data.oneOf('index_cache', 'user', indexCacheModes) as IndexCacheMode,
     negativePairRatio: pairs.number('negative_pair_ratio', 0, 0, 1),
     symmetricWindow: pairs.boolean('symmetric_window', false),
     filter: readFilter(sampler.section('submodules')),

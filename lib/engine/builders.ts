@@ -17,6 +17,7 @@ import { Loss } from './losses.ts'
 import { divideIntoGroups, ungroupedParameters } from './lr-multiplier.ts'
 import { buildLrPolicy } from './lr-policy.ts'
 import { Model } from './model.ts'
+import { progressOfIndexing } from './index-progress.ts'
 import { Optimizer } from './optimizer.ts'
 import type { ProgressOptions } from './progress.ts'
 import { RegularTrainer } from './regular-trainer.ts'
@@ -166,7 +167,7 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
 }
 
 /** Keys that say where things lie and how long to go on, and change no number of a run. */
-const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'dataset_root'])
+const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'dataset_root', 'index_cache'])
 
 /** SHA-256 in hex over the keys of a configuration that a run's numbers depend on: file, overrides and defaults. */
 export function configSha256(config: Config): string {
@@ -206,13 +207,16 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
   const threads = await loadAddon().setThreads(options.threads ?? 0)
   const built: (Disposable | AsyncDisposable)[] = []
   try {
+    const indexing = progressOfIndexing(options.progress)
     const dataloader = await buildDataloader(config as Parameters<typeof buildDataloader>[0], {
       seed,
       threads: options.workers,
       queueBatches: track.data.queue_batches,
       strict: options.strict ?? track.data.strict,
+      log,
+      onProgress: indexing.onProgress,
       signal: options.signal,
-    })
+    }).finally(indexing.close)
     built.push(dataloader)
     for (const line of dataloader.problems.summary()) log(line)
     const model = await buildModel(config, { device: options.device, pretrained: options.pretrained, seed, log })

@@ -144,11 +144,59 @@ export interface NativeGradScaler {
   dispose(): void
 }
 
+/**
+ * The parts of an index without a string a frame (native/data/index_sections.h). Texts (folders, patterns) are kept once each; text i is
+ * bytes [textOffsets[i], textOffsets[i + 1]), UTF-8, and so are the names of frames that follow no pattern.
+ */
+export interface IndexSections {
+  /** [frames × 4] x1, y1, x2, y2 in pixels, x2 = x1 + w − 1. */
+  boxes: Float32Array
+  /** [sequences + 1], prefix sums of the number of frames. */
+  start: Uint32Array
+  /** [sequences × 8] folder (text), pattern (text), first number (int32), naming (0 counting, 1 numbers, 2 names), flags, first row in numbers or names, 0, 0. */
+  rows: Uint32Array
+  numbers: Int32Array
+  nameOffsets: Uint32Array
+  nameBytes: Uint8Array
+  textOffsets: Uint32Array
+  textBytes: Uint8Array
+}
+
+export interface FileStateInfo {
+  kind: 'missing' | 'file' | 'folder' | 'other' | 'unreadable'
+  bytes: number
+  modifiedMs: number
+}
+
+/** Handle on a cached index that is mapped into memory. Loaders made from it keep the mapping when the handle is disposed. */
+export interface NativeIndexFile {
+  readonly sequences: number
+  readonly frames: number
+  /** Size of the file. */
+  readonly bytes: number
+  /** JSON of lib/data/index-cache.ts. */
+  readonly meta: string
+  readonly still: boolean
+  readonly emptyStills: number
+  /** Copies of everything; the loader does not need them. */
+  sections(): IndexSections
+  /** The first file or folder that is not as it was when the index was built; null where all are. */
+  firstChange(): Promise<{ path: string; before: FileStateInfo; now: FileStateInfo } | null>
+  dispose(): void
+}
+
 /** All sequences of one data set, flat. Frame k of sequence s is row `sequenceStart[s] + k`. */
 export interface NativeDatasetIndex {
   name: string
   ratio: number
   maxDiff: number
+  /** The loader takes the sequences from here where it is set, else from `sections`, else from the arrays below. */
+  readonly file?: NativeIndexFile
+  readonly sections?: IndexSections
+  /** true: each sequence is one still picture, with one name, and its "frames" are the objects on it. Default false. */
+  still?: boolean
+  /** Stills without an object, which are drawn and refused (they have no sequence). Default 0. */
+  emptyStills?: number
   /** Folder of each sequence (absolute). */
   sequenceDirs: string[]
   /** printf-like file name of each sequence's frames ('%08d.jpg'), or '' where `frameNames` holds them. */
@@ -158,10 +206,6 @@ export interface NativeDatasetIndex {
   frameNames: (string[] | null)[]
   /** [sequences + 1], prefix sums of the number of frames. */
   sequenceStart: Uint32Array
-  /** true: each sequence is one still picture, with one name, and its "frames" are the objects on it. Default false. */
-  still?: boolean
-  /** Stills without an object, which are drawn and refused (they have no sequence). Default 0. */
-  emptyStills?: number
   /** [frames × 4] x1, y1, x2, y2 in pixels, x2 = x1 + w − 1. */
   boxes: Float32Array
 }
@@ -297,6 +341,16 @@ export interface NativeAddon {
   createSgd(model: NativeModel, groups: SgdGroupSpec[]): NativeSgd
   createGradScaler(init: GradScalerState & { enabled: boolean }): NativeGradScaler
   createLoader(spec: LoaderSpec): NativeLoader
+  /**
+   * Opens a cached index: reads all of it once to check it, then maps it.
+   * Rejects with ERR_IO when it cannot be read, ERR_DATA when it is damaged, of another version, or no index.
+   */
+  openIndexFile(path: string): Promise<NativeIndexFile>
+  /**
+   * What stat() says of many paths (UTF-8, path i is bytes [offsets[i], offsets[i + 1])): 32 bytes each, little endian: u64 bytes, i64
+   * modified and i64 changed in ns since 1970, u32 kind (0 missing, 1 file, 2 folder, 3 other, 4 unreadable), u32 0.
+   */
+  fileStates(offsets: Uint32Array, bytes: Uint8Array): Promise<Uint8Array>
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>

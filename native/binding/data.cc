@@ -10,6 +10,7 @@
 #include "../data/warp.h"
 #include "addon_env.h"
 #include "convert.h"
+#include "data_index.h"
 #include "data_loader.h"
 #include "data_spec.h"
 #include "registration.h"
@@ -247,6 +248,7 @@ Napi::Value philox(const Napi::CallbackInfo& info) {
 
 void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   LoaderHandle::define(env, addon);
+  IndexFileHandle::define(env, addon);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
@@ -260,6 +262,8 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("samplePairs", sample_pairs);
   add("philox", philox);
   add("createLoader", LoaderHandle::create);
+  add("openIndexFile", IndexFileHandle::open);
+  add("fileStates", file_states);
 }
 
 }  // namespace siam::binding

@@ -5,6 +5,7 @@
 
 #include "../base/error.h"
 #include "convert.h"
+#include "data_index.h"
 
 namespace siam::binding {
 namespace {
@@ -16,6 +17,18 @@ T number_or(const Napi::Object& object, const char* key, T otherwise) {
 }
 
 std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& index) {
+  const Napi::Value file = index.Get("file");
+  if (file.IsObject()) {
+    const auto opened = IndexFileHandle::unwrap(file, "file");
+    return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
+                                                data::IndexFile::Sections(opened), opened->stills());
+  }
+  const data::Stills stills{index.Get("still").ToBoolean().Value(), number_or<uint32_t>(index, "emptyStills", 0)};
+  const Napi::Value sections = index.Get("sections");
+  if (sections.IsObject()) {
+    return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
+                                                sections_from_js(sections.As<Napi::Object>()), stills);
+  }
   const auto dirs = index.Get("sequenceDirs").As<Napi::Array>();
   const auto patterns = index.Get("framePatterns").As<Napi::Array>();
   const auto names = index.Get("frameNames").As<Napi::Array>();
@@ -40,8 +53,7 @@ std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& in
   std::vector<data::Xyxy> corners(boxes.ElementLength() / 4);
   if (!corners.empty()) std::memcpy(corners.data(), boxes.Data(), boxes.ByteLength());
   return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"), std::move(sequences),
-                                              std::vector<uint32_t>(start.Data(), start.Data() + start.ElementLength()), std::move(corners),
-                                              data::Stills{index.Get("still").ToBoolean().Value(), number_or<uint32_t>(index, "emptyStills", 0)});
+                                              std::vector<uint32_t>(start.Data(), start.Data() + start.ElementLength()), std::move(corners), stills);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "index.h"
 
 #include <map>
+#include <new>
 #include <utility>
 
 #include "../base/error.h"
@@ -39,42 +40,116 @@ std::string FrameNamePattern::Name(int64_t number) const {
   return before_ + digits + after_;
 }
 
+namespace {
+
+/// Sections on memory of their own.
+struct OwnSections {
+  std::vector<Xyxy> boxes;
+  std::vector<uint32_t> start, name_offsets{0}, text_offsets{0};
+  std::vector<SequenceRow> rows;
+  std::string name_bytes, text_bytes;
+};
+
+void Append(std::vector<uint32_t>& offsets, std::string& bytes, const std::string& text) {
+  bytes += text;
+  offsets.push_back(static_cast<uint32_t>(bytes.size()));
+}
+
+template <class T>
+Span<T> SpanOf(const std::vector<T>& items) {
+  return {items.data(), items.size()};
+}
+
+IndexSections Flatten(const std::string& name, const std::vector<Sequence>& sequences, std::vector<uint32_t> start, std::vector<Xyxy> boxes,
+                      bool still) {
+  auto own = std::make_shared<OwnSections>();
+  std::map<std::string, uint32_t> known;
+  const auto text_number = [&](const std::string& text) {
+    const auto [entry, added] = known.try_emplace(text, static_cast<uint32_t>(known.size()));
+    if (added) Append(own->text_offsets, own->text_bytes, text);
+    return entry->second;
+  };
+  if (start.size() != sequences.size() + 1) throw SiamException("ERR_DATA", "data set " + name + ": expected a start for each sequence");
+  own->rows.reserve(sequences.size());
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    const Sequence& sequence = sequences[s];
+    SequenceRow row;
+    row.dir = text_number(sequence.dir);
+    if (sequence.pattern.empty()) {
+      if (sequence.names.size() != (still ? 1 : start[s + 1] - start[s])) {
+        throw SiamException("ERR_DATA", "data set " + name + ": expected a file name for each frame of " + sequence.dir);
+      }
+      row.naming = static_cast<uint32_t>(FrameNaming::kNames);
+      row.extra = static_cast<uint32_t>(own->name_offsets.size() - 1);
+      for (const std::string& frame : sequence.names) Append(own->name_offsets, own->name_bytes, frame);
+    } else {
+      row.pattern = text_number(sequence.pattern);
+      row.first_number = sequence.first_number;
+    }
+    own->rows.push_back(row);
+  }
+  own->start = std::move(start);
+  own->boxes = std::move(boxes);
+  IndexSections sections;
+  sections.boxes = SpanOf(own->boxes);
+  sections.start = SpanOf(own->start);
+  sections.rows = SpanOf(own->rows);
+  sections.names = {SpanOf(own->name_offsets), {own->name_bytes.data(), own->name_bytes.size()}};
+  sections.texts = {SpanOf(own->text_offsets), {own->text_bytes.data(), own->text_bytes.size()}};
+  sections.owner = std::move(own);
+  return sections;
+}
+
+constexpr uint32_t kNoPattern = 0xffffffffu;
+
+}  // namespace
+
 DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, std::vector<Sequence> sequences, std::vector<uint32_t> start,
                            std::vector<Xyxy> boxes, Stills stills)
-    : name_(std::move(name)), ratio_(ratio), max_diff_(max_diff), sequences_(std::move(sequences)), start_(std::move(start)),
-      boxes_(std::move(boxes)), stills_(stills) {
-  const auto expect = [&](bool holds, const std::string& what) {
-    if (!holds) throw SiamException("ERR_DATA", "data set " + name_ + ": expected " + what);
+    : DatasetIndex(name, ratio, max_diff, Flatten(name, sequences, std::move(start), std::move(boxes), stills.still), stills) {}
+
+DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, IndexSections sections, Stills stills)
+    : name_(std::move(name)), ratio_(ratio), max_diff_(max_diff), stills_(stills), parts_(std::move(sections)) {
+  const auto expect = [&](bool holds, const auto&... what) {
+    if (!holds) throw SiamException("ERR_DATA", (("data set " + name_ + ": expected ") + ... + std::string(what)));
   };
-  expect(!sequences_.empty(), "at least one sequence");
-  expect(start_.size() == sequences_.size() + 1 && start_.front() == 0 && start_.back() == boxes_.size(),
-         "a start for each sequence and a box for each frame");
-  std::map<std::string, int32_t> known;
-  pattern_of_.reserve(sequences_.size());
-  for (size_t s = 0; s < sequences_.size(); ++s) {
-    const Sequence& sequence = sequences_[s];
-    expect(start_[s + 1] > start_[s], "at least one frame in " + sequence.dir);
-    if (sequence.pattern.empty()) {
-      expect(sequence.names.size() == (stills_.still ? 1 : start_[s + 1] - start_[s]), "a file name for each frame of " + sequence.dir);
-      pattern_of_.push_back(-1);
+  const IndexSections& p = parts_;
+  expect(p.rows.size > 0 && p.rows.size < 0xffffffffu, "at least one sequence");
+  expect(p.start.size == p.rows.size + 1 && p.start[0] == 0 && p.start[p.rows.size] == p.boxes.size, "a start for each sequence and a box for each frame");
+  expect(p.texts.Fits() && p.names.Fits(), "texts that lie inside of their table");
+  pattern_of_text_.assign(p.texts.size(), kNoPattern);
+  for (size_t s = 0; s < p.rows.size; ++s) {
+    const SequenceRow& row = p.rows[s];
+    expect(row.dir < p.texts.size(), "a folder for each sequence");
+    expect(p.start[s + 1] > p.start[s], "at least one frame in ", p.texts[row.dir]);
+    const uint64_t pictures = stills_.still ? 1 : p.start[s + 1] - p.start[s];
+    if (row.naming == static_cast<uint32_t>(FrameNaming::kNames)) {
+      expect(row.extra + pictures <= p.names.size(), "a file name for each frame of ", p.texts[row.dir]);
       continue;
     }
-    const auto [entry, added] = known.try_emplace(sequence.pattern, static_cast<int32_t>(patterns_.size()));
-    if (added) patterns_.emplace_back(sequence.pattern);
-    pattern_of_.push_back(entry->second);
+    expect(row.naming <= static_cast<uint32_t>(FrameNaming::kNumbers) && row.pattern < p.texts.size(), "a frame name pattern for ", p.texts[row.dir]);
+    expect(row.naming != static_cast<uint32_t>(FrameNaming::kNumbers) || row.extra + pictures <= p.numbers.size, "a number for each frame of ", p.texts[row.dir]);
+    if (pattern_of_text_[row.pattern] != kNoPattern) continue;
+    pattern_of_text_[row.pattern] = static_cast<uint32_t>(patterns_.size());
+    patterns_.emplace_back(std::string(p.texts[row.pattern]));
   }
-  means_ = std::make_unique<std::atomic<uint32_t>[]>(boxes_.size());
+  static_assert(std::atomic<uint32_t>::is_always_lock_free && sizeof(std::atomic<uint32_t>) == 4, "zero bytes are atomic zeros");
+  means_.reset(static_cast<std::atomic<uint32_t>*>(std::calloc(p.boxes.size, sizeof(std::atomic<uint32_t>))));
+  if (!means_) throw std::bad_alloc();
 }
 
 std::string DatasetIndex::Path(uint32_t sequence, uint32_t frame) const {
-  const Sequence& s = sequences_[sequence];
-  const int32_t pattern = pattern_of_[sequence];
-  const std::string name = pattern < 0 ? s.names[Picture(frame)] : patterns_[pattern].Name(int64_t{s.first_number} + Picture(frame));
-  return s.dir.empty() ? name : s.dir + '/' + name;
+  const SequenceRow& row = parts_.rows[sequence];
+  const size_t at = size_t{row.extra} + Picture(frame);
+  std::string path(parts_.texts[row.dir]);
+  if (!path.empty()) path += '/';
+  if (row.naming == static_cast<uint32_t>(FrameNaming::kNames)) return path.append(parts_.names[at]);
+  const int64_t number = row.naming == static_cast<uint32_t>(FrameNaming::kNumbers) ? parts_.numbers[at] : int64_t{row.first_number} + Picture(frame);
+  return path + patterns_[pattern_of_text_[row.pattern]].Name(number);
 }
 
 bool DatasetIndex::KnownMean(uint32_t sequence, uint32_t frame, Bgr& mean) const {
-  const uint32_t packed = means_[start_[sequence] + Picture(frame)].load(std::memory_order_relaxed);
+  const uint32_t packed = Mean(sequence, frame).load(std::memory_order_relaxed);
   if (packed == 0) return false;
   mean = {static_cast<uint8_t>(packed), static_cast<uint8_t>(packed >> 8), static_cast<uint8_t>(packed >> 16)};
   return true;
@@ -82,7 +157,7 @@ bool DatasetIndex::KnownMean(uint32_t sequence, uint32_t frame, Bgr& mean) const
 
 void DatasetIndex::RememberMean(uint32_t sequence, uint32_t frame, Bgr mean) const {
   const uint32_t packed = 0xFF000000u | uint32_t{mean.r} << 16 | uint32_t{mean.g} << 8 | mean.b;
-  means_[start_[sequence] + Picture(frame)].store(packed, std::memory_order_relaxed);
+  Mean(sequence, frame).store(packed, std::memory_order_relaxed);
 }
 
 }  // namespace siam::data

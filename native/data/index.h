@@ -1,13 +1,15 @@
-// A data set in memory: where its frames are and where the target is in each. Built once by lib/data, shared by all threads.
+// A data set as the loader samples it: where its frames are and where the target is in each. Built once by lib/data or opened from a
+// cached file, shared by all threads.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "geometry.h"
+#include "index_sections.h"
 
 namespace siam::data {
 
@@ -23,6 +25,7 @@ class FrameNamePattern {
   int width_ = 0;
 };
 
+/// One sequence in the form that is handy to build by hand; see IndexSections for the one that is kept.
 struct Sequence {
   std::string dir;
   std::string pattern;              ///< "" where `names` holds the file names
@@ -38,6 +41,9 @@ struct Stills {
 
 class DatasetIndex {
  public:
+  /// @throws ERR_DATA when the parts do not fit together or hold no frame: sections that came from a file are not trusted
+  DatasetIndex(std::string name, double ratio, int64_t max_diff, IndexSections sections, Stills stills = {});
+
   /// @param start  [sequences + 1] prefix sums of the number of frames     @param boxes  [frames] corners in pixels
   /// @throws ERR_DATA when the parts do not fit together or hold no frame
   DatasetIndex(std::string name, double ratio, int64_t max_diff, std::vector<Sequence> sequences, std::vector<uint32_t> start,
@@ -48,9 +54,9 @@ class DatasetIndex {
   int64_t max_diff() const { return max_diff_; }
   bool still() const { return stills_.still; }
   uint32_t empty_stills() const { return stills_.empty; }
-  uint32_t sequences() const { return static_cast<uint32_t>(sequences_.size()); }
-  uint32_t frames(uint32_t sequence) const { return start_[sequence + 1] - start_[sequence]; }
-  const Xyxy& box(uint32_t sequence, uint32_t frame) const { return boxes_[start_[sequence] + frame]; }
+  uint32_t sequences() const { return static_cast<uint32_t>(parts_.rows.size); }
+  uint32_t frames(uint32_t sequence) const { return parts_.start[sequence + 1] - parts_.start[sequence]; }
+  const Xyxy& box(uint32_t sequence, uint32_t frame) const { return parts_.boxes[size_t{parts_.start[sequence]} + frame]; }
   std::string Path(uint32_t sequence, uint32_t frame) const;
 
   /// Means of whole frames that were seen before: a pure function of the file, kept so that it is decoded whole only once.
@@ -59,19 +65,23 @@ class DatasetIndex {
   void RememberMean(uint32_t sequence, uint32_t frame, Bgr mean) const;
 
  private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+
   /// Which picture of the sequence a frame is: all objects of a still are on its only one.
   uint32_t Picture(uint32_t frame) const { return stills_.still ? 0 : frame; }
+  std::atomic<uint32_t>& Mean(uint32_t sequence, uint32_t frame) const { return means_.get()[size_t{parts_.start[sequence]} + Picture(frame)]; }
 
   std::string name_;
   double ratio_;
   int64_t max_diff_;
-  std::vector<Sequence> sequences_;
-  std::vector<FrameNamePattern> patterns_;
-  std::vector<int32_t> pattern_of_;
-  std::vector<uint32_t> start_;
-  std::vector<Xyxy> boxes_;
   Stills stills_;
-  std::unique_ptr<std::atomic<uint32_t>[]> means_;  ///< 0: not seen; else 0xFFrrggbb
+  IndexSections parts_;
+  std::vector<FrameNamePattern> patterns_;
+  std::vector<uint32_t> pattern_of_text_;  ///< number in `patterns_` of each text that is a pattern
+  /// 0: not seen; else 0xFFrrggbb. From calloc: the pages of 14 million zeros take no memory until a mean is written there.
+  std::unique_ptr<std::atomic<uint32_t>, Free> means_;
 };
 
 using Datasets = std::vector<std::shared_ptr<const DatasetIndex>>;

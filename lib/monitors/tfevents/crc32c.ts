@@ -26,9 +26,12 @@ const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
   Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array,
 ]
 
-/** CRC-32C of `bytes[start, end)`, an unsigned 32-bit number. */
-export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
-  let crc = 0xffffffff
+/**
+ * CRC-32C of `bytes[start, end)`, an unsigned 32-bit number.
+ * @param previous  the CRC of what comes before: pieces one after the other give the CRC of the whole
+ */
+export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, previous = 0): number {
+  let crc = previous ^ 0xffffffff
   let i = start
   // Indices are in range by the loops' conditions and the masks, so the assertions hold.
   for (; i + 8 <= end; i += 8) {

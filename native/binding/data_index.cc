@@ -1,0 +1,180 @@
+#include "data_index.h"
+
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "../base/error.h"
+#include "convert.h"
+
+namespace siam::binding {
+
+const napi_type_tag IndexFileHandle::kTag = {0x6ac14be0a3f24d17, 0x9d5be2307c58f1a4};
+
+namespace {
+
+/// Work on libuv's pool: it waits for disks, which neither JavaScript nor the engine should.
+template <class T>
+class PoolWork : public Napi::AsyncWorker {
+ public:
+  using Work = std::function<T()>;
+  using Convert = std::function<Napi::Value(Napi::Env, T&)>;
+  PoolWork(Napi::Env env, const char* operation, Work work, Convert convert)
+      : Napi::AsyncWorker(env, operation), operation_(operation), deferred_(env), work_(std::move(work)), convert_(std::move(convert)) {}
+
+  static Napi::Value Run(Napi::Env env, const char* operation, Work work, Convert convert) {
+    auto* worker = new PoolWork(env, operation, std::move(work), std::move(convert));  // deletes itself
+    const Napi::Promise promise = worker->deferred_.Promise();
+    worker->Queue();
+    return promise;
+  }
+
+  void Execute() override {
+    try {
+      result_.emplace(work_());
+    } catch (...) {
+      failure_ = current_failure(operation_);
+    }
+  }
+  void OnOK() override {
+    if (failure_) {
+      deferred_.Reject(AddonEnv::of(Env()).make_error(Env(), *failure_));
+    } else {
+      deferred_.Resolve(convert_(Env(), *result_));
+    }
+  }
+
+ private:
+  const char* operation_;
+  Napi::Promise::Deferred deferred_;
+  Work work_;
+  Convert convert_;
+  std::optional<T> result_;
+  std::optional<Failure> failure_;
+};
+
+template <class Array, class T>
+Array copy_to_js(Napi::Env env, const data::Span<T>& span, size_t elements) {
+  auto array = Array::New(env, elements);
+  if (span.size > 0) std::memcpy(array.Data(), span.data, span.size * sizeof(T));
+  return array;
+}
+
+/// Sections that were copied out of JavaScript's memory.
+struct Copies {
+  std::vector<std::vector<uint64_t>> blocks;
+
+  template <class T>
+  data::Span<T> Copy(const Napi::Object& from, const char* key) {
+    const auto array = from.Get(key).As<Napi::TypedArray>();
+    const size_t bytes = array.ByteLength();
+    if (bytes % sizeof(T) != 0) throw SiamException("ERR_DATA", std::string("the index's ") + key + " ends in the middle of an item");
+    blocks.emplace_back((bytes + 7) / 8);
+    if (bytes > 0) std::memcpy(blocks.back().data(), static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset(), bytes);
+    return {reinterpret_cast<const T*>(blocks.back().data()), bytes / sizeof(T)};
+  }
+};
+
+Napi::Object state_to_js(Napi::Env env, const data::FileState& state) {
+  static const char* const kinds[] = {"missing", "file", "folder", "other", "unreadable"};
+  auto object = Napi::Object::New(env);
+  object.Set("kind", kinds[std::min<uint32_t>(state.kind, 4)]);
+  object.Set("bytes", Napi::Number::New(env, static_cast<double>(state.bytes)));
+  object.Set("modifiedMs", Napi::Number::New(env, static_cast<double>(state.modified_ns) * 1e-6));
+  return object;
+}
+
+}  // namespace
+
+void IndexFileHandle::define(Napi::Env env, AddonEnv& addon) {
+  addon.index_file_class = Napi::Persistent(DefineClass(
+      env, kName,
+      {InstanceAccessor<&IndexFileHandle::sequences>("sequences"), InstanceAccessor<&IndexFileHandle::frames>("frames"),
+       InstanceAccessor<&IndexFileHandle::bytes>("bytes"), InstanceAccessor<&IndexFileHandle::meta>("meta"),
+       InstanceAccessor<&IndexFileHandle::still>("still"), InstanceAccessor<&IndexFileHandle::empty_stills>("emptyStills"),
+       InstanceMethod<&IndexFileHandle::sections>("sections"), InstanceMethod<&IndexFileHandle::first_change>("firstChange"),
+       InstanceMethod<&IndexFileHandle::dispose>("dispose")}));
+}
+
+Napi::Value IndexFileHandle::open(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  using File = std::shared_ptr<const data::IndexFile>;
+  return PoolWork<File>::Run(
+      info.Env(), "openIndexFile", [path] { return data::IndexFile::Open(path); },
+      [](Napi::Env env, File& file) -> Napi::Value { return wrap(env, AddonEnv::of(env).index_file_class, std::move(file)); });
+}
+
+Napi::Value IndexFileHandle::sequences(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(get("sequences")->sequences()));
+}
+Napi::Value IndexFileHandle::frames(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(get("frames")->frames())); }
+Napi::Value IndexFileHandle::bytes(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(get("bytes")->bytes())); }
+Napi::Value IndexFileHandle::meta(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), std::string(get("meta")->meta())); }
+Napi::Value IndexFileHandle::still(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), get("still")->stills().still); }
+Napi::Value IndexFileHandle::empty_stills(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), get("emptyStills")->stills().empty); }
+
+Napi::Value IndexFileHandle::dispose(const Napi::CallbackInfo& info) { return js_dispose(info); }
+
+Napi::Value IndexFileHandle::sections(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const data::IndexSections parts = data::IndexFile::Sections(get("sections"));
+  auto object = Napi::Object::New(env);
+  object.Set("boxes", copy_to_js<Napi::Float32Array>(env, parts.boxes, parts.boxes.size * 4));
+  object.Set("start", copy_to_js<Napi::Uint32Array>(env, parts.start, parts.start.size));
+  object.Set("rows", copy_to_js<Napi::Uint32Array>(env, parts.rows, parts.rows.size * 8));
+  object.Set("numbers", copy_to_js<Napi::Int32Array>(env, parts.numbers, parts.numbers.size));
+  object.Set("nameOffsets", copy_to_js<Napi::Uint32Array>(env, parts.names.offsets, parts.names.offsets.size));
+  object.Set("nameBytes", copy_to_js<Napi::Uint8Array>(env, parts.names.bytes, parts.names.bytes.size));
+  object.Set("textOffsets", copy_to_js<Napi::Uint32Array>(env, parts.texts.offsets, parts.texts.offsets.size));
+  object.Set("textBytes", copy_to_js<Napi::Uint8Array>(env, parts.texts.bytes, parts.texts.bytes.size));
+  return object;
+}
+
+Napi::Value IndexFileHandle::first_change(const Napi::CallbackInfo& info) {
+  using Change = std::optional<data::IndexFile::Change>;
+  return PoolWork<Change>::Run(
+      info.Env(), "firstChange", [file = get("firstChange")] { return file->FirstChange(); },
+      [](Napi::Env env, Change& change) -> Napi::Value {
+        if (!change) return env.Null();
+        auto object = Napi::Object::New(env);
+        object.Set("path", change->path);
+        object.Set("before", state_to_js(env, change->before));
+        object.Set("now", state_to_js(env, change->now));
+        return object;
+      });
+}
+
+data::IndexSections sections_from_js(const Napi::Object& sections) {
+  auto copies = std::make_shared<Copies>();
+  data::IndexSections parts;
+  parts.boxes = copies->Copy<data::Xyxy>(sections, "boxes");
+  parts.start = copies->Copy<uint32_t>(sections, "start");
+  parts.rows = copies->Copy<data::SequenceRow>(sections, "rows");
+  parts.numbers = copies->Copy<int32_t>(sections, "numbers");
+  parts.names = {copies->Copy<uint32_t>(sections, "nameOffsets"), copies->Copy<char>(sections, "nameBytes")};
+  parts.texts = {copies->Copy<uint32_t>(sections, "textOffsets"), copies->Copy<char>(sections, "textBytes")};
+  parts.owner = std::move(copies);
+  return parts;
+}
+
+Napi::Value file_states(const Napi::CallbackInfo& info) {
+  auto sections = Napi::Object::New(info.Env());
+  sections.Set("offsets", info[0]);
+  sections.Set("bytes", info[1]);
+  auto copies = std::make_shared<Copies>();
+  const data::TextTable paths{copies->Copy<uint32_t>(sections, "offsets"), copies->Copy<char>(sections, "bytes")};
+  using States = std::vector<data::FileState>;
+  return PoolWork<States>::Run(
+      info.Env(), "fileStates",
+      [paths, copies] {
+        if (!paths.Fits()) throw SiamException("ERR_INTERNAL", "fileStates: the paths do not lie inside of their table");
+        return data::StatesOf(paths);
+      },
+      [](Napi::Env env, States& states) -> Napi::Value {
+        auto array = Napi::Uint8Array::New(env, states.size() * sizeof(data::FileState));
+        if (!states.empty()) std::memcpy(array.Data(), states.data(), states.size() * sizeof(data::FileState));
+        return array;
+      });
+}
+
+}  // namespace siam::binding
