@@ -100,15 +100,15 @@ async function requireSubset(root: string, subsetDir: string, context: DatasetCo
 async function sequenceNames(subsetDir: string, context: DatasetContext): Promise<string[]> {
   const listFile = path.join(subsetDir, 'list.txt')
   if (await isFile(listFile)) return readNameList(listFile)
-  return annotatedFolders(subsetDir)
+  return annotatedFolders(subsetDir, context)
 }
 
 /** Folders in `dir` that hold a groundtruth.txt, in the order of their names. */
-export async function annotatedFolders(dir: string): Promise<string[]> {
+export async function annotatedFolders(dir: string, context: DatasetContext): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true })
   const folders = entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map((entry) => entry.name).sort()
   // A folder that gets its annotations later on becomes a sequence.
-  for (const folder of folders) context.dependsOn?.(path.join(subsetDir, folder))
+  for (const folder of folders) context.dependsOn?.(path.join(dir, folder))
   const names: string[] = []
   for await (const name of mapOrdered(folders, sequencesAtATime, async (folder) => ((await isFile(path.join(dir, folder, 'groundtruth.txt'))) ? folder : ''))) {
     if (name !== '') names.push(name)

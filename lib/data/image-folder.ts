@@ -34,7 +34,7 @@ export async function openImageFolder(params: DatasetParams, context: DatasetCon
   const excludeUnseen = booleanParam(params, 'exclude_absent', false, context)
   const rootDir = await requireRoot(root, layout, context)
   for (const file of ['', 'groundtruth.txt', 'list.txt']) context.dependsOn?.(path.join(rootDir, file))
-  const dirs = (await isFile(path.join(rootDir, 'groundtruth.txt'))) ? [rootDir] : await sequenceFolders(rootDir)
+  const dirs = (await isFile(path.join(rootDir, 'groundtruth.txt'))) ? [rootDir] : await sequenceFolders(rootDir, context)
   if (dirs.length === 0) {
     const loose = frameNamesOf(await readdir(rootDir)).length
     throw new SiamError('ERR_DATA', `no groundtruth.txt in the data root or in a folder of it (${describeRoot(root, context)})`, {
@@ -46,8 +46,8 @@ export async function openImageFolder(params: DatasetParams, context: DatasetCon
   return readSequenceFolders(folders, context, checkIntegrity)
 }
 
-async function sequenceFolders(rootDir: string): Promise<string[]> {
+async function sequenceFolders(rootDir: string, context: DatasetContext): Promise<string[]> {
   const listFile = path.join(rootDir, 'list.txt')
-  const names = (await isFile(listFile)) ? await readNameList(listFile) : await annotatedFolders(rootDir)
+  const names = (await isFile(listFile)) ? await readNameList(listFile) : await annotatedFolders(rootDir, context)
   return names.map((name) => path.join(rootDir, name))
 }
