@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "../loader.h"
+#include "index_check.h"
 
 using namespace siam::data;
 
@@ -143,6 +144,7 @@ int main(int argc, char** argv) {
   const std::string root = argv[2];
   const Datasets good = MakeDataset(root + "/good", false), bad = MakeDataset(root + "/bad", true);
 
+  CheckIndexFiles(root + "/index", Expect);
   SameForAnyThreadCount(good, "good data set: the same for 1, 2, 4, 8 threads");
   SameForAnyThreadCount(bad, "damaged data set: the same for 1, 2, 4, 8 threads");
 
