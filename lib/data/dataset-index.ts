@@ -25,7 +25,6 @@ interface FlatSequence {
   dir: string
   names: SequenceNames
   boxes: Float32Array
-  still: boolean
 }
 
 /**
@@ -45,13 +44,11 @@ export async function buildDatasetIndex(sequences: SequenceIterable, options: In
   for await (const record of sequences) {
     options.signal?.throwIfAborted()
     const sequence = flatten(record, options)
-    if (sequence === null) {
-      if (record.still === true) emptyStills += 1
-      continue
-    }
-    if (still !== undefined && still !== sequence.still) throw mixedError(record, options)
-    still = sequence.still
-    parts.append(sequence.dir, sequence.names, sequence.boxes)
+    if (sequence !== null) {
+      if (still !== undefined && still !== (record.still === true)) throw mixedError(record, options)
+      still = record.still === true
+      parts.append(sequence.dir, sequence.names, sequence.boxes)
+    } else if (record.still === true) emptyStills += 1
     if (parts.frames > 0xffffffff) throw new SiamError('ERR_DATA', `${options.name} has more than 2^32 − 1 frames, which is what an index holds at most`)
   }
   if (parts.sequences === 0) throw emptyError(options, problems.kept[keptBefore], problems.total - countBefore)
@@ -103,7 +100,7 @@ function flatten(record: SequenceRecord, options: IndexOptions): FlatSequence | 
   }
   // All objects of a still are in its one file.
   const frames = record.still === true ? framesOf(record, [0], 1, options.cwd) : framesOf(record, kept, count, options.cwd)
-  return { ...frames, still: record.still === true, boxes: kept.length === count ? boxes : boxes.slice(0, kept.length * 4) }
+  return { ...frames, boxes: kept.length === count ? boxes : boxes.slice(0, kept.length * 4) }
 }
 
 function boxProblem(record: SequenceRecord, k: number, box: number[], dataset: string): DataProblem {
@@ -172,7 +169,7 @@ function flatBoxes(record: SequenceRecord, count: number, options: IndexOptions)
 }
 
 /** Folder and names of the kept frames, as a pattern where one gives them. */
-function framesOf(record: SequenceRecord, kept: readonly number[], count: number, cwd: string): Omit<FlatSequence, 'boxes' | 'still'> {
+function framesOf(record: SequenceRecord, kept: readonly number[], count: number, cwd: string): Omit<FlatSequence, 'boxes'> {
   const { frames } = record
   if (isPattern(frames)) {
     const dir = path.resolve(cwd, frames.dir)

@@ -29,8 +29,8 @@ export async function openDet(params: DatasetParams, context: DatasetContext): P
   const rootDir = await requireRoot(root, layout, context)
   for (const kind of ['Data', 'Annotations']) {
     const dir = path.join(rootDir, kind, 'DET', subset)
-    if (!(await isDirectory(dir))) throw new SiamError('ERR_DATA', `the data root has no folder ${kind}/DET/${subset} (${describeRoot(root, context)})`, { file: dir, hint: `expected ${layout}` })
     context.dependsOn?.(dir)
+    if (!(await isDirectory(dir))) throw new SiamError('ERR_DATA', `the data root has no folder ${kind}/DET/${subset} (${describeRoot(root, context)})`, { file: dir, hint: `expected ${layout}` })
   }
   const folders = subset === 'val' ? ['DET/val'] : await trainFolders(rootDir, context)
   return readFolders(rootDir, folders, skipEmpty, context)
@@ -53,6 +53,7 @@ async function* readFolders(rootDir: string, folders: readonly string[], skipEmp
   const report = (problem: Omit<DataProblem, 'dataset'>): void => context.problems.add({ ...problem, dataset: context.name })
   for (const folder of folders) {
     const [pictures, annotations] = [path.join(rootDir, 'Data', folder), path.join(rootDir, 'Annotations', folder)]
+    // Of the folders, not of each of their files: a file that is edited in place goes unnoticed.
     for (const file of [pictures, `${annotations}/*`]) context.dependsOn?.(file)
     const there = new Set(stems(await namesIn(pictures), '.JPEG'))
     const names = stems(await namesIn(annotations), '.xml')

@@ -41,14 +41,15 @@ export function stems(names: readonly string[], extension: string): string[] {
 }
 
 /** A file on a local disk takes some 10 µs; a share takes milliseconds and gains from many at a time. */
-const slowMicroseconds = 200
+const slowDisk = 200
 const [groupSize, parallelReads] = [64, 24]
 
 /**
  * Reads annotation files, in their order. Files of a fast disk are read at once, group by group, which costs a fifth of asynchronous calls;
  * where a group was slow the rest is read in parallel.
+ * @param slowMicroseconds  a file, from which on a disk counts as slow
  */
-export async function readAnnotations(files: readonly string[]): Promise<IlsvrcFile[]> {
+export async function readAnnotations(files: readonly string[], slowMicroseconds = slowDisk): Promise<IlsvrcFile[]> {
   const results: IlsvrcFile[] = []
   while (results.length < files.length) {
     const start = performance.now()

@@ -117,23 +117,26 @@ async function readSequence(sequence: TrackingNetSequence, checkIntegrity: boole
   } catch (error) {
     return isMissing(error) ? unusable('missing_sequence', frameDir, 'its folder of frames is missing') : unusable('unreadable', frameDir, `its folder cannot be read (${errorCode(error)})`)
   }
-  const [first, last] = [names[0], names[names.length - 1]]
-  if (first === undefined || last === undefined) return unusable('no_frames', frameDir, 'no numbered .jpg frame in its folder')
+  if (names.length === 0) return unusable('no_frames', frameDir, 'no numbered .jpg frame in its folder')
+  const numbers = Int32Array.from(names, numberOf).sort()
+  const first = numbers[0] as number
   // '07.jpg' is a user's own naming, whose numbers say nothing about lines.
   const plain = names.every((frame) => !frame.startsWith('0') || frame === '0.jpg')
   if (names.length !== truth.count) {
-    return plain && first === '0.jpg' ? pairByNumber(sequence, truth, names.map(numberOf), context) : { sequence: name, ...problemOf(countProblem(annotationFile, truth.count, names.length)) }
+    return plain && first === 0 ? pairByNumber(sequence, truth, numbers, context) : { sequence: name, ...problemOf(countProblem(annotationFile, truth.count, names.length)) }
   }
-  if (plain && numberOf(last) - numberOf(first) === names.length - 1) return { ...record, frames: { ...byRule, first: numberOf(first) } }
+  if (plain && (numbers[numbers.length - 1] as number) - first === names.length - 1) return { ...record, frames: { ...byRule, first } }
+  names.sort((a, b) => numberOf(a) - numberOf(b))
   const pattern = patternOf(names)
   return { ...record, frames: pattern === null ? names.map((frame) => path.join(frameDir, frame)) : { dir: frameDir, ...pattern } }
 }
 
-/** Frames in the order of their numbers, as in the original; other files are passed over. */
+/** Frames in no order; other files are passed over. */
 function numberedFrames(entries: readonly string[]): string[] {
-  return entries.filter((entry) => /^\d{1,9}\.jpg$/.test(entry)).sort((a, b) => numberOf(a) - numberOf(b))
+  return entries.filter((entry) => /^\d{1,9}\.jpg$/.test(entry))
 }
 
+/** The original orders frames by it. */
 function numberOf(frame: string): number {
   return Number.parseInt(frame, 10)
 }
@@ -146,7 +149,7 @@ function problemOf([kind, file, message, line]: ReturnType<typeof countProblem>)
  * Only a part of the frames, or of the boxes, is there. A frame's name is its number, counted from 0, so which box is whose is known
  * all the same: what has no partner is left out and reported, frame by frame.
  */
-function pairByNumber({ name, annotationFile, frameDir }: TrackingNetSequence, truth: GroundTruth, numbers: readonly number[], context: DatasetContext): SequenceRecord {
+function pairByNumber({ name, annotationFile, frameDir }: TrackingNetSequence, truth: GroundTruth, numbers: Int32Array, context: DatasetContext): SequenceRecord {
   const { count, values, unparsable } = truth
   const absent = new Uint8Array(count).fill(1)
   for (const number of numbers) {

@@ -195,6 +195,10 @@ export interface NativeDatasetIndex {
   /** The loader takes the sequences from here where it is set, else from `sections`, else from the arrays below. */
   readonly file?: NativeIndexFile
   readonly sections?: IndexSections
+  /** true: each sequence is one still picture, with one name, and its "frames" are the objects on it. Default false. */
+  still?: boolean
+  /** Stills without an object, which are drawn and refused (they have no sequence). Default 0. */
+  emptyStills?: number
   /** Folder of each sequence (absolute). */
   sequenceDirs: string[]
   /** printf-like file name of each sequence's frames ('%08d.jpg'), or '' where `frameNames` holds them. */
@@ -204,10 +208,6 @@ export interface NativeDatasetIndex {
   frameNames: (string[] | null)[]
   /** [sequences + 1], prefix sums of the number of frames. */
   sequenceStart: Uint32Array
-  /** true: each sequence is one still picture, with one name, and its "frames" are the objects on it. Default false. */
-  still?: boolean
-  /** Stills without an object, which are drawn and refused (they have no sequence). Default 0. */
-  emptyStills?: number
   /** [frames × 4] x1, y1, x2, y2 in pixels, x2 = x1 + w − 1. */
   boxes: Float32Array
 }

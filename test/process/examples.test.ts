@@ -1,11 +1,11 @@
 /** The programs in examples/ run as they stand, against the built package, on a tiny data set. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { modelStateOf, readCheckpoint } from '../../lib/checkpoint/index.ts'
 import { readScalars } from '../../lib/monitors/tfevents/index.ts'
-import { removeFolder } from '../helpers/make-dataset.ts'
+import { frameFile, removeFolder, tinyBox } from '../helpers/make-dataset.ts'
 import { runProgram, type PythonRun } from '../helpers/python-env.ts'
 import { makeExperiment, type Experiment } from '../helpers/train-process.ts'
 
@@ -59,6 +59,20 @@ describe('examples', () => {
     const trained = modelStateOf(await readCheckpoint(path.join(experiment.dir, 'out/small/epoch-1.pkl')))
     expect([...own.keys()].sort()).toEqual([...trained.keys()].sort())
     for (const [name, tensor] of own) expect(Buffer.compare(tensor.contiguousBytes(), trained.get(name)!.contiguousBytes()), name).toBe(0)
+  }, patience)
+
+  it('own-dataset.mjs trains on boxes of a CSV file', async () => {
+    const lines = [0, 1, 2].flatMap((s) => Array.from({ length: 6 }, (_, k) => {
+      const [x, y, w, h] = tinyBox(s, k)
+      return [`clip${s}`, path.relative(experiment.dir, frameFile(path.join(experiment.dir, 'data'), s, k)), x, y, x + w - 1, y + h - 1].join(',')
+    }))
+    const csv = path.join(experiment.dir, 'boxes.csv')
+    writeFileSync(csv, ['clip,file,x1,y1,x2,y2', ...lines, ''].join('\n'))
+    const { stdout } = await example('own-dataset.mjs', [experiment.config, csv, ...experiment.overrides])
+    expect(stdout).toContain('trained on')
+    writeFileSync(csv, ['clip,file,x1,y1,x2,y2', 'clip0,a.jpg,1,2,3', ''].join('\n'))
+    const failed = await example('own-dataset.mjs', [experiment.config, csv, ...experiment.overrides], false)
+    expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('expected a line clip,file,x1,y1,x2,y2')])
   }, patience)
 
   it('say how to call them', async () => {

@@ -183,6 +183,7 @@ describe('bad data of COCO', () => {
     expect(problems.counts).toEqual({ bad_annotation: 1 })
     expect(`${problems.kept[0]?.sequence}: ${problems.kept[0]?.message}`).toMatch(message)
     expect(problems.kept[0]).toMatchObject({ file: cocoJson(root), line: expect.any(Number) })
+    // (The object that is a number has no line of its own.)
     if (!readFileSync(cocoJson(root), 'utf8').includes(',4242')) expect(problems.kept[0]?.line).toBe(lineOf('4242'))
     const error = await failure({}, { strict: true })
     expect(error).toMatchObject({ code: 'ERR_DATA', file: cocoJson(root) })

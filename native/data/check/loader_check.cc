@@ -14,6 +14,7 @@
 #include "index_check.h"
 
 using namespace siam::data;
+using siam::SiamException;
 
 namespace {
 

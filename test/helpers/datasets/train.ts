@@ -8,6 +8,18 @@ import { writeText } from './pictures.ts'
 
 const quickstart = fileURLToPath(new URL('../../../configs/quickstart.yaml', import.meta.url))
 
+/** What is changed of it. */
+interface QuickstartYaml {
+  train: {
+    track: {
+      exp_save: string
+      data: { exp_save: string; sampler: { submodules: { dataset: unknown } } }
+      trainer: { RegularTrainer: { exp_save: string }; monitors: unknown }
+      optim: { optimizer: { SGD: { lr_policy: unknown } } }
+    }
+  }
+}
+
 class Losses extends Monitor {
   readonly iterations: Record<string, number>[] = []
 
@@ -23,12 +35,12 @@ class Losses extends Monitor {
  * @returns the losses of each iteration
  */
 export async function trainOnDatasets(folder: string, datasets: Readonly<Record<string, Record<string, unknown>>>, iterations: number): Promise<Record<string, number>[]> {
-  const yaml = parse(readFileSync(quickstart, 'utf8').replaceAll(/&NUM_EPOCHS 4/g, '&NUM_EPOCHS 1').replace('&MINIBATCH 16', '&MINIBATCH 4').replace(/&NR_IMAGE_PER_EPOCH \d+/, `&NR_IMAGE_PER_EPOCH ${4 * iterations}`)) as { train: { track: Record<string, any> } }
+  const yaml = parse(readFileSync(quickstart, 'utf8').replaceAll(/&NUM_EPOCHS 4/g, '&NUM_EPOCHS 1').replace('&MINIBATCH 16', '&MINIBATCH 4').replace(/&NR_IMAGE_PER_EPOCH \d+/, `&NR_IMAGE_PER_EPOCH ${4 * iterations}`)) as QuickstartYaml
   const { track } = yaml.train
-  track['exp_save'] = track['trainer'].RegularTrainer.exp_save = track['data'].exp_save = path.join(folder, 'snapshots')
-  track['data'].sampler.submodules.dataset = { names: Object.keys(datasets), ...datasets }
-  track['trainer'].monitors = { names: [] }
-  track['optim'].optimizer.SGD.lr_policy = [{ name: 'LinearLR', start_lr: 0.001, end_lr: 0.01, max_epoch: 1 }]
+  track.exp_save = track.trainer.RegularTrainer.exp_save = track.data.exp_save = path.join(folder, 'snapshots')
+  track.data.sampler.submodules.dataset = { names: Object.keys(datasets), ...datasets }
+  track.trainer.monitors = { names: [] }
+  track.optim.optimizer.SGD.lr_policy = [{ name: 'LinearLR', start_lr: 0.001, end_lr: 0.01, max_epoch: 1 }]
   const file = path.join(folder, 'datasets.yaml')
   writeText(file, stringify({ train: yaml.train }))
   const monitor = new Losses()
