@@ -145,3 +145,28 @@ it('an index of 2,000 sequences and a million frames opens at once and in little
   // The machine's other work does not change this: JavaScript and the mapping together, beyond what the addon took.
   expect(report.open.residentMegabytes - report.open.beforeMegabytes).toBeLessThan(16)
 })
+
+it('worker_threads that are terminated while they open an index leave the process alive', async () => {
+  const cached = entryOf((await runCli(args('--json'), { env: env('worker') })).stdout).cacheFile!
+  const load = path.join(packageFolder, 'lib/native/load.ts')
+  const worker = `Promise.all([import(${JSON.stringify(load)}), import('node:worker_threads')]).then(async ([{ loadAddon }, { parentPort }]) => {
+    const addon = loadAddon()
+    parentPort.postMessage('begins')
+    for (;;) {
+      const files = await Promise.all(Array.from({ length: 8 }, () => addon.openIndexFile(${JSON.stringify(cached)})))
+      await Promise.all(files.map((file) => file.firstChange()))
+      files[0].dispose()
+    }
+  })`
+  const text = `
+    const { Worker } = await import('node:worker_threads')
+    for (let i = 0; i < 10; i += 1) {
+      const worker = new Worker(${JSON.stringify(worker)}, { eval: true })
+      await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+      await new Promise((resolve) => setTimeout(resolve, 3 * i))
+      await worker.terminate()
+    }
+    console.log('alive')`
+  const { code, signal, stdout, stderr } = await collect(spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'pipe', 'pipe'] }))
+  expect([code, signal, stdout], stderr).toEqual([0, null, 'alive\n'])
+})
