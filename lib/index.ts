@@ -5,7 +5,7 @@ export { effectiveConfigYaml, loadConfig } from './config/index.ts'
 export type { Config, ConfigWarning, LoadConfigOptions } from './config/index.ts'
 
 export { buildDataloader, makeSyntheticDataset, registerDataset, trainingDataKeys } from './data/index.ts'
-export type { Dataloader, DataloaderOptions, DatasetClass, DatasetContext, DatasetFactory, DatasetParams, DatasetSource, FramePattern, SequenceRecord, SynthOptions, SynthReport, TrainingData } from './data/index.ts'
+export type { Dataloader, DataloaderOptions, DatasetClass, DatasetContext, DatasetFactory, DatasetFingerprint, DatasetParams, DatasetSource, FramePattern, RegisterDatasetOptions, SequenceRecord, SynthOptions, SynthReport, TrainingData } from './data/index.ts'
 
 export { buildLosses, buildModel, buildOptimizer, buildTrainer, registerTrainer } from './engine/builders.ts'
 export type { ModelOptions, TrainerBuildOptions } from './engine/builders.ts'

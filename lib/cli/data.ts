@@ -4,9 +4,15 @@ import { registerDataIndexCommand } from './data-index.ts'
 import { registerDataStatsCommand } from './data-stats.ts'
 import { registerDataVerifyCommand } from './data-verify.ts'
 
+const examples = `
+Examples:
+  siamtrain data index configs/siamfcpp_alexnet-got10k.yaml
+  siamtrain data verify datasets/GOT-10k
+  siamtrain data stats datasets/GOT-10k --svg boxes.svg`
+
 /** Adds `data` with its subcommands to the program. */
 export function registerDataCommand(program: Command): void {
-  const data = program.command('data').description('index and verify data sets, and show what is in them')
+  const data = program.command('data').description('index and verify data sets, and show what is in them').addHelpText('after', examples)
   registerDataIndexCommand(data)
   registerDataVerifyCommand(data)
   registerDataStatsCommand(data)

@@ -30,9 +30,9 @@ export async function openCoco(params: DatasetParams, context: DatasetContext): 
   const rootDir = await requireRoot(root, layout, context)
   for (const subset of subsets) {
     const [pictures, annotations] = [path.join(rootDir, subset), annotationFile(rootDir, subset)]
+    for (const file of [pictures, annotations]) context.dependsOn?.(file)
     if (!(await isFile(annotations))) throw new SiamError('ERR_DATA', `the annotations are missing: no such file (${describeRoot(root, context)})`, { file: annotations, hint: `expected ${layout}` })
     if (!(await isDirectory(pictures))) throw new SiamError('ERR_DATA', `the pictures are missing: no such folder (${describeRoot(root, context)})`, { file: pictures, hint: `expected ${layout}` })
-    for (const file of [annotations, pictures]) context.dependsOn?.(file)
   }
   return readSubsets(rootDir, subsets, options, context)
 }
@@ -82,9 +82,8 @@ function still(picture: CocoPicture, place: { dir: string; name: string }, file:
 /** Which files are there: each folder is listed once instead of asking for 118,000 files. */
 class FolderNames {
   readonly #root: string
-  readonly #known = new Map<string, ReadonlySet<string>>()
-
   readonly #context: DatasetContext
+  readonly #known = new Map<string, ReadonlySet<string>>()
 
   constructor(root: string, context: DatasetContext) {
     this.#root = root
@@ -97,9 +96,9 @@ class FolderNames {
     const dir = below === '' ? this.#root : path.join(this.#root, below)
     let names = this.#known.get(below)
     if (names === undefined) {
-      this.#context.dependsOn?.(dir)
       names = new Set(await readdir(dir).catch(() => []))
       this.#known.set(below, names)
+      this.#context.dependsOn?.(dir)
     }
     const name = fileName.slice(slash + 1)
     return names.has(name) ? { dir, name } : null

@@ -29,8 +29,8 @@ export async function openDet(params: DatasetParams, context: DatasetContext): P
   const rootDir = await requireRoot(root, layout, context)
   for (const kind of ['Data', 'Annotations']) {
     const dir = path.join(rootDir, kind, 'DET', subset)
-    if (!(await isDirectory(dir))) throw new SiamError('ERR_DATA', `the data root has no folder ${kind}/DET/${subset} (${describeRoot(root, context)})`, { file: dir, hint: `expected ${layout}` })
     context.dependsOn?.(dir)
+    if (!(await isDirectory(dir))) throw new SiamError('ERR_DATA', `the data root has no folder ${kind}/DET/${subset} (${describeRoot(root, context)})`, { file: dir, hint: `expected ${layout}` })
   }
   const folders = subset === 'val' ? ['DET/val'] : await trainFolders(rootDir, context)
   return readFolders(rootDir, folders, skipEmpty, context)

@@ -47,8 +47,8 @@ export async function openVid(params: DatasetParams, context: DatasetContext): P
     if (!parts.includes(part)) continue
     for (const kind of ['Data', 'Annotations']) {
       const dir = path.join(rootDir, kind, 'VID', part)
-      if (!(await isDirectory(dir))) throw new SiamError('ERR_DATA', `the data root has no folder ${kind}/VID/${part} (${describeRoot(root, context)})`, { file: dir, hint: `expected ${layout}` })
       context.dependsOn?.(dir)
+      if (!(await isDirectory(dir))) throw new SiamError('ERR_DATA', `the data root has no folder ${kind}/VID/${part} (${describeRoot(root, context)})`, { file: dir, hint: `expected ${layout}` })
     }
     videos.push(...(part === 'train' ? await trainVideos(rootDir, context) : await videosIn(rootDir, 'VID/val', 'ILSVRC2015_val_')))
   }
@@ -73,7 +73,8 @@ async function videosIn(rootDir: string, relative: string, prefix: string): Prom
 async function* readVideos(videos: readonly Video[], context: DatasetContext): AsyncGenerator<SequenceRecord> {
   for (const [done, video] of videos.entries()) {
     context.signal?.throwIfAborted()
-    for (const file of [video.frames, `${video.annotations}/*`]) context.dependsOn?.(file)
+    // All entries of a folder as one: a million files are too many to name.
+    for (const file of [`${video.annotations}/*`, video.frames]) context.dependsOn?.(file)
     yield* await readVideo(video, (problem) => context.problems.add({ ...problem, dataset: context.name }))
     context.onProgress?.(done + 1, videos.length)
   }
