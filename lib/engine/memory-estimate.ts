@@ -25,6 +25,8 @@ export interface MemoryEstimate {
   gradients_bytes: number
   /** Activations, and what forward and backward need besides, at their most. Measured with the pairs of `measured`, linear in the minibatch. */
   activations_bytes: number
+  /** Copies of weights and momentum while a snapshot is written. */
+  snapshot_bytes: number
   /** What the allocator of big tensors keeps for the next ones. */
   reserve_bytes: number
   /** Batches that wait, are made and are trained on. */
@@ -35,11 +37,7 @@ export interface MemoryEstimate {
   measured: { pairs: number; step_bytes: number }[]
 }
 
-/**
- * The allocator's segments have gaps, and oneDNN takes scratch memory: this much of what tensors hold. The most resident memory of real runs on two
- * cores, against the estimate with it: AlexNet 1.52 GB at 16 pairs (+5 %), 2.82 GB at 32 (−1 %); TinyConv 0.67 GB at 16 (−3 %), 0.98 GB at 32
- * (+8 %), 1.47 GB at 48 (+1 %).
- */
+/** The allocator's segments have gaps, and oneDNN takes scratch memory: this much of what tensors hold. docs/training.md has what it was measured on. */
 const spareShare = 0.3
 
 /** Pairs to measure with at most. */
@@ -66,8 +64,9 @@ export async function estimateMemory(setup: MeasuredSetup): Promise<MemoryEstima
   model.setRequiresGrad(parameters.map(({ name }) => name), true)
   model.setRequiresGrad(frozen, false)
   model.train()
-  // The first step makes the momentum buffers.
+  // The first step makes the momentum buffers, and oneDNN its code. What is resident then besides the tensors stays.
   await stepBytes(setup, 1)
+  const besides = process.memoryUsage.rss() - loadAddon().memory().hostPeakBytes
   const most = Math.min(data.batchSize, mostPairs)
   const few = Math.max(Math.floor(most / 2), 1)
   const measured: MemoryEstimate['measured'] = []
@@ -86,8 +85,9 @@ export async function estimateMemory(setup: MeasuredSetup): Promise<MemoryEstima
     activations_bytes: Math.round(Math.max(step - gradients, 0)),
   }
   const parts = {
-    runtime_bytes: Math.max(setup.runtimeBytes, process.memoryUsage.rss() - loadAddon().memory().hostMappedBytes),
+    runtime_bytes: Math.max(setup.runtimeBytes, besides),
     ...tensors,
+    snapshot_bytes: tensors.parameters_bytes + tensors.buffers_bytes + tensors.momentum_bytes,
     reserve_bytes: Math.round(sum(tensors) * spareShare),
     loader_bytes: loaderBytes(data),
   }

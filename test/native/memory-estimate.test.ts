@@ -78,8 +78,9 @@ describe('estimateMemory', () => {
 
   it('parts add up, and frozen parameters have neither gradient nor momentum', async () => {
     const all = await estimateFor(4)
-    const { runtime_bytes, parameters_bytes, buffers_bytes, momentum_bytes, gradients_bytes, activations_bytes, reserve_bytes, loader_bytes, total_bytes } = all
-    expect(total_bytes).toBe(runtime_bytes + parameters_bytes + buffers_bytes + momentum_bytes + gradients_bytes + activations_bytes + reserve_bytes + loader_bytes)
+    const { runtime_bytes, parameters_bytes, buffers_bytes, momentum_bytes, gradients_bytes, activations_bytes, snapshot_bytes, reserve_bytes, loader_bytes, total_bytes } = all
+    expect(total_bytes).toBe(runtime_bytes + parameters_bytes + buffers_bytes + momentum_bytes + gradients_bytes + activations_bytes + snapshot_bytes + reserve_bytes + loader_bytes)
+    expect(snapshot_bytes).toBe(parameters_bytes + buffers_bytes + momentum_bytes)
     expect([momentum_bytes, gradients_bytes]).toEqual([parameters_bytes, parameters_bytes])
     // 3 bytes a pixel, 6 floats a cell, 2 boxes, 1 int64; 6 batches; frames of the decoding threads besides.
     expect(loader_bytes).toBeGreaterThan(6 * 4 * (3 * (127 ** 2 + 207 ** 2) + 25 * 24 + 40))
