@@ -7,6 +7,7 @@ import { modelStateOf, readCheckpoint } from '../../lib/checkpoint/index.ts'
 import { readScalars } from '../../lib/monitors/tfevents/index.ts'
 import { removeFolder } from '../helpers/make-dataset.ts'
 import { runProgram, type PythonRun } from '../helpers/python-env.ts'
+import { scriptFile } from '../helpers/torchscript-files.ts'
 import { makeExperiment, type Experiment } from '../helpers/train-process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -59,6 +60,20 @@ describe('examples', () => {
     const trained = modelStateOf(await readCheckpoint(path.join(experiment.dir, 'out/small/epoch-1.pkl')))
     expect([...own.keys()].sort()).toEqual([...trained.keys()].sort())
     for (const [name, tensor] of own) expect(Buffer.compare(tensor.contiguousBytes(), trained.get(name)!.contiguousBytes()), name).toBe(0)
+  }, patience)
+
+  it('own-backbone.mjs trains a TorchScript backbone and tracks with it', async () => {
+    const frames = path.join(experiment.dir, 'data/train/seq_001')
+    const box = readFileSync(path.join(frames, 'groundtruth.txt'), 'utf8').split('\n')[0]!
+    const backbone = scriptFile(experiment.dir, 'small')
+    const name = 'train.track.trainer.RegularTrainer.exp_name=own-backbone'
+    const { stdout } = await example('own-backbone.mjs', [experiment.config, backbone, '16', frames, box, ...experiment.overrides, name])
+    const [trained, ...tracked] = stdout.trimEnd().split('\n')
+    expect(trained).toMatch(/^Trained; the backbone's weights are in .*own-backbone\/epoch-1\.pkl as basemodel\.\*$/)
+    expect(tracked).toHaveLength(6)
+    for (const line of tracked) expect(line).toMatch(/^\d: (-?\d+\.\d,){3}\d+\.\d score [01]\.\d{3}$/)
+    const weights = modelStateOf(await readCheckpoint(path.join(experiment.dir, 'out/own-backbone/epoch-1.pkl')))
+    expect(weights.get('basemodel.body.weight')?.shape).toEqual([16, 8, 3, 3])
   }, patience)
 
   it('say how to call them', async () => {
