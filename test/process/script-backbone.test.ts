@@ -62,7 +62,8 @@ describe('the export of the page', () => {
 
   it('trains and comes back to Python', async () => {
     const [, code] = /```python\n([\s\S]*?)```/.exec(page)!
-    await runProgram(python, ['-c', code!], { cwd: folder })
+    writeFileSync(path.join(folder, 'export.py'), code!) // torch.jit.script reads the source of what it compiles
+    await runProgram(python, ['export.py'], { cwd: folder })
     const file = path.join(folder, 'backbone.pt')
     const run = await runSiamtrain(trainArgs(experiment, 'page', ...scriptOverrides(file, 64)))
     expect(run.code, run.stderr).toBe(0)
