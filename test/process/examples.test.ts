@@ -66,8 +66,9 @@ describe('examples', () => {
     const frames = path.join(experiment.dir, 'data/train/seq_001')
     const box = readFileSync(path.join(frames, 'groundtruth.txt'), 'utf8').split('\n')[0]!
     const backbone = scriptFile(experiment.dir, 'small')
-    const name = 'train.track.trainer.RegularTrainer.exp_name=own-backbone'
-    const { stdout } = await example('own-backbone.mjs', [experiment.config, backbone, '16', frames, box, ...experiment.overrides, name])
+    // A rate at which six iterations from random weights do not diverge.
+    const more = ['train.track.trainer.RegularTrainer.exp_name=own-backbone', 'train.track.optim.optimizer.SGD.lr_policy.0.start_lr=0.002']
+    const { stdout } = await example('own-backbone.mjs', [experiment.config, backbone, '16', frames, box, ...experiment.overrides, ...more])
     const [trained, ...tracked] = stdout.trimEnd().split('\n')
     expect(trained).toMatch(/^Trained; the backbone's weights are in .*own-backbone\/epoch-1\.pkl as basemodel\.\*$/)
     expect(tracked).toHaveLength(6)
