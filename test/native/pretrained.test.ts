@@ -109,7 +109,7 @@ describe('pretrain_model_path of the task model', () => {
   it("is loaded after the backbone's and over it", async () => {
     const other = await renamed(stripped)
     for (const [name, tensor] of other) other.set(name, floats(Array.from({ length: (tensor as ReturnType<typeof floats>).toFloat64().length }, () => 0.25), [...(tensor as ReturnType<typeof floats>).shape]))
-    for (const name of Array.from(other.keys())) if (String(name).endsWith('num_batches_tracked')) other.delete(name)
+    for (const name of other.keys()) if (String(name).endsWith('num_batches_tracked')) other.delete(name)
     const file = await write('quarter.pth', other)
     const partial = await write('half.pth', await renamed((name) => (name.startsWith('basemodel.conv1.') ? name : undefined)))
     const { model, said } = await build(`${backboneKey}=${file}`, `${networkKey}=${partial}`)

@@ -89,6 +89,7 @@ describe('a module', () => {
     ['oblong', 'ERR_SHAPE', /expected square features of a square image of 127x127 but received Float\[2,16,14,15\]/],
     ['raises', 'ERR_TORCH', /forward\(\) failed on Float\[2,3,127,127\]: ValueError: this backbone never works$/],
     ['bad_shapes', 'ERR_TORCH', /forward\(\) failed on Float\[2,3,127,127\]: The size of tensor a \(15\) must match the size of tensor b \(6\)/],
+    ['greedy', 'ERR_DEVICE_OOM', /forward\(\) failed on Float\[2,3,127,127\]: .*memory/],
     ['half', 'ERR_CHECKPOINT', /expected parameters of Float \(float32\) but the parameter 'stem\.0\.weight' is Half/],
     ['shares', 'ERR_CHECKPOINT', /'part' shares a part of the memory of 'whole'/],
     ['traced_in_training', 'ERR_CHECKPOINT', /changes the buffer 'stem\.1\.running_mean' in evaluation mode.*torch\.jit\.script/],

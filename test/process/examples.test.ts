@@ -7,6 +7,7 @@ import { modelStateOf, readCheckpoint } from '../../lib/checkpoint/index.ts'
 import { readScalars } from '../../lib/monitors/tfevents/index.ts'
 import { frameFile, removeFolder, tinyBox } from '../helpers/make-dataset.ts'
 import { runProgram, type PythonRun } from '../helpers/python-env.ts'
+import { scriptFile } from '../helpers/torchscript-files.ts'
 import { makeExperiment, type Experiment } from '../helpers/train-process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -73,6 +74,21 @@ describe('examples', () => {
     writeFileSync(csv, ['clip,file,x1,y1,x2,y2', 'clip0,a.jpg,1,2,3', ''].join('\n'))
     const failed = await example('own-dataset.mjs', [experiment.config, csv, ...experiment.overrides], false)
     expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('expected a line clip,file,x1,y1,x2,y2')])
+  }, patience)
+
+  it('own-backbone.mjs trains a TorchScript backbone and tracks with it', async () => {
+    const frames = path.join(experiment.dir, 'data/train/seq_001')
+    const box = readFileSync(path.join(frames, 'groundtruth.txt'), 'utf8').split('\n')[0]!
+    const backbone = scriptFile(experiment.dir, 'small')
+    // A rate at which six iterations from random weights do not diverge.
+    const more = ['train.track.trainer.RegularTrainer.exp_name=own-backbone', 'train.track.optim.optimizer.SGD.lr_policy.0.start_lr=0.002']
+    const { stdout } = await example('own-backbone.mjs', [experiment.config, backbone, '16', frames, box, ...experiment.overrides, ...more])
+    const [trained, ...tracked] = stdout.trimEnd().split('\n')
+    expect(trained).toMatch(/^Trained; the backbone's weights are in .*own-backbone\/epoch-1\.pkl as basemodel\.\*$/)
+    expect(tracked).toHaveLength(6)
+    for (const line of tracked) expect(line).toMatch(/^\d: (-?\d+\.\d,){3}\d+\.\d score [01]\.\d{3}$/)
+    const weights = modelStateOf(await readCheckpoint(path.join(experiment.dir, 'out/own-backbone/epoch-1.pkl')))
+    expect(weights.get('basemodel.body.weight')?.shape).toEqual([16, 8, 3, 3])
   }, patience)
 
   it('say how to call them', async () => {

@@ -40,7 +40,7 @@ describe('ERR_CONFIG at its line', () => {
 
   it('an unknown backbone names those that are known and the nearest', async () => {
     const error = await refusal(smallYaml.replace('TinyConv', 'Alexnet'))
-    expect(error.message).toBe('Expected one of AlexNet, Inception3, ShuffleNetV2_x0_5, ShuffleNetV2_x1_0, TinyConv for train.track.model.backbone.name but received "Alexnet" of type string')
+    expect(error.message).toBe('Expected one of AlexNet, Inception3, ShuffleNetV2_x0_5, ShuffleNetV2_x1_0, TinyConv, TorchScript for train.track.model.backbone.name but received "Alexnet" of type string')
     expect(error.hint).toBe('did you mean "AlexNet"?')
   })
 
