@@ -11,10 +11,10 @@ namespace siam::core {
 /// Which backbone, and the hyper-parameters of those that have any (the original's keys).
 struct BackboneOptions {
   std::string name = "AlexNet";
-  int64_t crop_pad = 4;   // Inception3, ShuffleNetV2: cells cut off at each side of the features
-  bool pruned = true;     // Inception3: accepted, no effect, as in the original (which builds no layers behind the features)
+  int64_t crop_pad = 4;      // Inception3, ShuffleNetV2: cells cut off at each side of the features
+  bool pruned = true;        // Inception3: accepted, no effect, as in the original (which builds no layers behind the features)
   int64_t head_width = 256;  // ShuffleNetV2: channels of its features
-  std::string path;       // TorchScript: the file
+  std::string path;          // TorchScript: the file
 };
 
 /// What the task model asks of a backbone.
