@@ -2,7 +2,7 @@
  * What a run will need of the host's memory: measured on the real network with a few pairs, and carried on to the minibatch.
  *
  * Why not with one and two: the most is reached at different places of the step for small and for larger numbers of pairs, so that the line
- * through one and two is too flat (AlexNet: 14 % too little at 32).
+ * through one and two is too flat (AlexNet: 12 % too little at 32).
  */
 import { availableParallelism } from 'node:os'
 import type { DataSettings } from '../data/settings.ts'

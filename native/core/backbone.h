@@ -11,12 +11,12 @@ namespace siam::core {
 /// Which backbone, and the hyper-parameters of those that have any (the original's keys).
 struct BackboneOptions {
   std::string name = "AlexNet";
-  int64_t crop_pad = 4;   // Inception3, ShuffleNetV2: cells cut off at each side of the features
-  bool pruned = true;     // Inception3: accepted, no effect, as in the original (which builds no layers behind the features)
+  int64_t crop_pad = 4;      // Inception3, ShuffleNetV2: cells cut off at each side of the features
+  bool pruned = true;        // Inception3: accepted, no effect, as in the original (which builds no layers behind the features)
   int64_t head_width = 256;  // ShuffleNetV2: channels of its features
-  std::string path;       // TorchScript: the file
-  int64_t z_size = 127;   // TorchScript: side of the template in pixels, to try it on
-  ComputeMode mode;       // TorchScript: how and where it computes; filled in by SiamTrack
+  std::string path;          // TorchScript: the file
+  int64_t z_size = 127;      // TorchScript: side of the template in pixels, to try it on
+  ComputeMode mode;          // TorchScript: how and where it computes; filled in by SiamTrack
   at::Device device = at::kCPU;
 };
 

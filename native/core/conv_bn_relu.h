@@ -59,6 +59,8 @@ class ConvUnit {
 
 /// Convolution (without padding unless told), BatchNorm and ReLU, the original's conv_bn_relu; parameters `conv.*` and `bn.*`.
 class ConvBnReluImpl : public torch::nn::Module, public KeepsCastWeights {
+  ConvUnit unit_;  // first: `conv` and `bn` are its own
+
  public:
   explicit ConvBnReluImpl(const ConvBnReluOptions& options);
 
@@ -66,10 +68,6 @@ class ConvBnReluImpl : public torch::nn::Module, public KeepsCastWeights {
   at::Tensor forward(const at::Tensor& x) { return unit_.forward(x); }
   void drop_cast_weights() override { unit_.drop_cast_weight(); }
 
- private:
-  ConvUnit unit_;
-
- public:
   torch::nn::Conv2d conv;
   torch::nn::BatchNorm2d bn;
 };
