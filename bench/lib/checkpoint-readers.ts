@@ -16,17 +16,19 @@ const library = fileURLToPath(new URL('../../lib', import.meta.url))
 /** A child times its own work and reports the system's word for its peak. */
 const nodeChild = `
 import { closeSync, openSync, readFileSync, readSync, fstatSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
 import { readCheckpoint } from ${JSON.stringify(`${library}/checkpoint/read.ts`)}
 const [what, file] = process.argv.slice(1)
 const peak = () => Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024
 const idle = peak()
 const start = performance.now()
 let keep
-if (what === 'bytes') {
+if (what === 'bytes' || what === 'checked') {
   const fd = openSync(file)
   keep = Buffer.allocUnsafeSlow(fstatSync(fd).size)
   for (let at = 0; at < keep.length; ) at += readSync(fd, keep, at, keep.length - at, at)
   closeSync(fd)
+  if (what === 'checked') crc32(keep)
 } else {
   keep = await readCheckpoint(file, { verify: what === 'verified' })
   if (keep.tensors().size < 100) throw new Error('too few tensors')
@@ -56,8 +58,8 @@ function child(command: string, args: readonly string[]): Measured {
   return JSON.parse(result.stdout.trim().split('\n').at(-1)!) as Measured
 }
 
-/** Ours, or plain reading of the bytes. */
-export function nodeReader(what: 'bytes' | 'plain' | 'verified', file: string): Reader {
+/** Ours, or plain reading of the bytes, or that and their CRC-32. */
+export function nodeReader(what: 'bytes' | 'checked' | 'plain' | 'verified', file: string): Reader {
   return () => child(process.execPath, ['--input-type=module', '-e', nodeChild, what, file])
 }
 
