@@ -12,8 +12,11 @@ const naming = { count: 0, numbers: 1, names: 2 } as const
 /** How the frames of one sequence are named; exactly one of the three forms. */
 export type SequenceNames = { pattern: string; first: number } | { pattern: string; numbers: ArrayLike<number> } | { names: readonly string[] }
 
-/** Arrays that grow in blocks which are never copied until the end: the peak is the result and one block. */
-const boxesInBlock = 1 << 18
+/**
+ * Boxes are gathered in blocks and copied once, at the end, while the blocks are given back: the peak is the result and one block. The
+ * first is small, for small data sets; the others are above the 32 MB up to which malloc keeps what is freed.
+ */
+const [firstBlockFloats, blockFloats] = [1 << 18, 1 << 24]
 
 class Growing<T extends Uint32Array | Int32Array | Uint8Array> {
   #data: T
@@ -133,7 +136,7 @@ export class SectionsBuilder {
     for (let from = 0; from < boxes.length; ) {
       if (this.#lastUsed === this.#last.length) {
         if (this.#lastUsed > 0) this.#blocks.push(this.#last)
-        this.#last = new Float32Array(boxesInBlock * 4)
+        this.#last = new Float32Array(this.#blocks.length === 0 ? firstBlockFloats : blockFloats)
         this.#lastUsed = 0
       }
       const part = boxes.subarray(from, from + Math.min(boxes.length - from, this.#last.length - this.#lastUsed))

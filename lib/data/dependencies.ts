@@ -19,6 +19,8 @@ export class Dependencies {
   readonly #paths = new Set<string>()
   /** Read while indexing, so they must be there at the end. */
   readonly #read = new Set<string>()
+  /** Folders whose entries count as a whole: no need to note each of half a million annotation files. */
+  readonly #wholeFolders = new Set<string>()
   readonly #begunMs = Date.now()
   #lastDir = ''
   /** Whether the data set itself named any: only then it is known to name all. */
@@ -35,7 +37,9 @@ export class Dependencies {
   /** A file or folder that decides what the index holds; one that is not there counts too. */
   declare(file: string): void {
     this.declared = true
-    this.#paths.add(path.resolve(this.#cwd, file))
+    const resolved = path.resolve(this.#cwd, file)
+    this.#paths.add(resolved)
+    if (resolved.endsWith('/*')) this.#wholeFolders.add(resolved.slice(0, -2))
   }
 
   /** Passes the sequences on and notes their annotation files and the folders of their frames. */
@@ -44,8 +48,10 @@ export class Dependencies {
       // Checked where the index is built, which comes next: what is malformed is not noted here.
       if (typeof record?.annotationFile === 'string') {
         const file = path.resolve(this.#cwd, record.annotationFile)
-        this.#paths.add(file)
-        this.#read.add(file)
+        if (!this.#wholeFolders.has(path.dirname(file)) && !this.#wholeFolders.has(file)) {
+          this.#paths.add(file)
+          this.#read.add(file)
+        }
       }
       const frames: unknown = record?.frames
       const dir = Array.isArray(frames) ? (typeof frames[0] === 'string' ? path.dirname(frames[0]) : undefined) : (frames as { dir?: unknown } | null | undefined)?.dir

@@ -54,7 +54,7 @@ async function* readFolders(rootDir: string, folders: readonly string[], skipEmp
   for (const folder of folders) {
     const [pictures, annotations] = [path.join(rootDir, 'Data', folder), path.join(rootDir, 'Annotations', folder)]
     // Of the folders, not of each of their files: a file that is edited in place goes unnoticed.
-    for (const dir of [pictures, annotations]) context.dependsOn?.(dir)
+    for (const file of [pictures, `${annotations}/*`]) context.dependsOn?.(file)
     const there = new Set(stems(await namesIn(pictures), '.JPEG'))
     const names = stems(await namesIn(annotations), '.xml')
     for (const name of names) if (!there.has(name)) report({ kind: 'missing_frame', scope: 'sequence', sequence: name, file: path.join(annotations, `${name}.xml`), message: `its picture ${path.join(pictures, `${name}.JPEG`)} is not there` })

@@ -50,7 +50,8 @@ export interface DatasetContext {
   onProgress?: (done: number, total: number | undefined) => void
   /**
    * Names a file or folder that decides what the data set gives (a list, a folder whose entries are the sequences): when it changes, a
-   * cached index is not used any more. `annotationFile`s and the folders of frames count without being named. A data set of ours that
+   * cached index is not used any more. A path that ends in `/*` stands for all entries of a folder, edits in place included, where there are
+   * too many to name. `annotationFile`s and the folders of frames count without being named. A data set of ours that
    * names none is not cached; a registered one is cached when it was registered with a fingerprint.
    */
   dependsOn?: (path: string) => void

@@ -73,8 +73,8 @@ async function videosIn(rootDir: string, relative: string, prefix: string): Prom
 async function* readVideos(videos: readonly Video[], context: DatasetContext): AsyncGenerator<SequenceRecord> {
   for (const [done, video] of videos.entries()) {
     context.signal?.throwIfAborted()
-    // Of the folders, not of each of their million files: a file that is edited in place goes unnoticed.
-    for (const dir of [video.annotations, video.frames]) context.dependsOn?.(dir)
+    // All entries of a folder as one: a million files are too many to name.
+    for (const file of [`${video.annotations}/*`, video.frames]) context.dependsOn?.(file)
     yield* await readVideo(video, (problem) => context.problems.add({ ...problem, dataset: context.name }))
     context.onProgress?.(done + 1, videos.length)
   }

@@ -163,7 +163,9 @@ export interface IndexSections {
 }
 
 export interface FileStateInfo {
-  kind: 'missing' | 'file' | 'folder' | 'other' | 'unreadable'
+  /** 'entries': all of a folder, for a path that ends in `/*`. */
+  kind: 'missing' | 'file' | 'folder' | 'other' | 'unreadable' | 'entries'
+  /** Of a file. */
   bytes: number
   modifiedMs: number
 }
@@ -348,7 +350,8 @@ export interface NativeAddon {
   openIndexFile(path: string): Promise<NativeIndexFile>
   /**
    * What stat() says of many paths (UTF-8, path i is bytes [offsets[i], offsets[i + 1])): 32 bytes each, little endian: u64 bytes, i64
-   * modified and i64 changed in ns since 1970, u32 kind (0 missing, 1 file, 2 folder, 3 other, 4 unreadable), u32 0.
+   * modified and i64 changed in ns since 1970, u32 kind (0 missing, 1 file, 2 folder, 3 other, 4 unreadable, 5 entries of
+   * a folder, for a path that ends in `/*`), u32 0.
    */
   fileStates(offsets: Uint32Array, bytes: Uint8Array): Promise<Uint8Array>
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker

@@ -76,9 +76,9 @@ struct Copies {
 };
 
 Napi::Object state_to_js(Napi::Env env, const data::FileState& state) {
-  static const char* const kinds[] = {"missing", "file", "folder", "other", "unreadable"};
+  static const char* const kinds[] = {"missing", "file", "folder", "other", "unreadable", "entries"};
   auto object = Napi::Object::New(env);
-  object.Set("kind", kinds[std::min<uint32_t>(state.kind, 4)]);
+  object.Set("kind", kinds[std::min<uint32_t>(state.kind, 5)]);
   object.Set("bytes", Napi::Number::New(env, static_cast<double>(state.bytes)));
   object.Set("modifiedMs", Napi::Number::New(env, static_cast<double>(state.modified_ns) * 1e-6));
   return object;
