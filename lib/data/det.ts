@@ -53,6 +53,7 @@ async function* readFolders(rootDir: string, folders: readonly string[], skipEmp
   const report = (problem: Omit<DataProblem, 'dataset'>): void => context.problems.add({ ...problem, dataset: context.name })
   for (const folder of folders) {
     const [pictures, annotations] = [path.join(rootDir, 'Data', folder), path.join(rootDir, 'Annotations', folder)]
+    // All entries of a folder as one, as there are hundreds of thousands.
     for (const file of [pictures, `${annotations}/*`]) context.dependsOn?.(file)
     const there = new Set(stems(await namesIn(pictures), '.JPEG'))
     const names = stems(await namesIn(annotations), '.xml')

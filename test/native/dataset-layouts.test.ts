@@ -1,21 +1,20 @@
-/** The original's six data sets together: a mix by ratio trains, and each is known by its layout to `siamtrain data`. */
+/** Each data set is known to `siamtrain data` by its layout. */
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { detectDatasets } from '../../lib/data/survey/detect.ts'
 import { datasetStats } from '../../lib/data/survey/stats.ts'
 import { verifyDatasets } from '../../lib/data/survey/verify.ts'
 import { makeCocoVideo } from '../helpers/datasets/coco-video.ts'
-import { cocoParams, makeCocoExample } from '../helpers/datasets/coco.ts'
-import { detParams, makeDetExample } from '../helpers/datasets/det.ts'
+import { makeCocoExample } from '../helpers/datasets/coco.ts'
+import { makeDetExample } from '../helpers/datasets/det.ts'
 import { makeGot10k } from '../helpers/datasets/got10k.ts'
 import { makeImageFolder } from '../helpers/datasets/image-folder.ts'
 import { makeLasot } from '../helpers/datasets/lasot.ts'
 import { makeTrackingNet } from '../helpers/datasets/trackingnet.ts'
-import { trainOnDatasets } from '../helpers/datasets/train.ts'
-import { makeVidExample, vidParams } from '../helpers/datasets/vid.ts'
+import { makeVidExample } from '../helpers/datasets/vid.ts'
 import { removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
 
-const root = temporaryFolder('dataset-mix')
+const root = temporaryFolder('dataset-layouts')
 const at = (name: string): string => path.join(root, name)
 const drawn = { jpeg: 'real', frames: 8, width: 240, height: 180 } as const
 afterAll(() => removeFolder(root))
@@ -28,22 +27,6 @@ makeVidExample(at('ilsvrc'))
 makeDetExample(at('ilsvrc'))
 makeImageFolder(at('folders'), drawn)
 makeCocoVideo(at('coco-video'), drawn)
-
-it('a mix of all six trains for 50 iterations with finite losses', { timeout: 240_000 }, async () => {
-  const losses = await trainOnDatasets(at('out'), {
-    GOT10kDataset: { dataset_root: at('got10k'), ratio: 0.3, max_diff: 4 },
-    LaSOTDataset: { dataset_root: at('lasot'), subset: 'train_test', check_integrity: false, ratio: 0.2, max_diff: 4 },
-    TrackingNetDataset: { dataset_root: at('trackingnet'), check_integrity: false, ratio: 0.2, max_diff: 4 },
-    VIDDataset: vidParams(at('ilsvrc'), { ratio: 0.1, max_diff: 4 }),
-    DETDataset: detParams(at('ilsvrc'), { ratio: 0.1 }),
-    COCODataset: cocoParams(at('coco'), { ratio: 0.1 }),
-  }, 50)
-  expect(losses).toHaveLength(50)
-  for (const loss of losses) {
-    expect(Object.keys(loss).sort()).toEqual(['cls', 'ctr', 'reg'])
-    for (const value of Object.values(loss)) expect(Number.isFinite(value)).toBe(true)
-  }
-})
 
 describe.each([
   ['got10k', at('got10k'), ['GOT10kDataset train']],
