@@ -21,6 +21,7 @@ const renamed: readonly { at: string; names: Readonly<Record<string, string>> }[
 
 /** Keys that meant something once and have no successor in the file. */
 const gone: readonly { at: string; key: string; instead: string }[] = [
+  { at: 'train.track', key: 'device', instead: '--device chooses the device' },
   { at: trainers, key: 'devices', instead: '--device chooses the device' },
   { at: 'train.track.data', key: 'dataset_type', instead: 'there is one way of loading, which serves both' },
 ]

@@ -56,7 +56,7 @@ export interface ModelOptions {
 
 /**
  * Builds the network of a configuration, with its losses (where it names any) and its pretrained weights.
- * @throws ERR_CONFIG for what cannot be built, ERR_CHECKPOINT for pretrained weights that are missing or do not fit, ERR_DEVICE
+ * @throws ERR_CONFIG for what cannot be built, ERR_IO for pretrained weights that cannot be read, ERR_CHECKPOINT where nothing of them fits, ERR_DEVICE
  */
 export async function buildModel(config: Config, options: ModelOptions = {}): Promise<Model> {
   const { part = 'train' } = options
@@ -99,7 +99,11 @@ export async function buildModel(config: Config, options: ModelOptions = {}): Pr
       const files: [string, PretrainedPart, string][] = []
       if (typeof backboneFile === 'string' && backboneFile !== '') files.push([backboneFile, 'backbone', `${at}.backbone.${backbone.name}`])
       if (task.pretrain_model_path !== '') files.push([task.pretrain_model_path, 'network', `${at}.task_model.SiamTrack`])
-      for (const [file, of, section] of files) options.log?.(describePretrained(await loadPretrained(model, file, of, `${section}.pretrain_model_path`)))
+      for (const [file, of, section] of files) {
+        // Not inside of `log?.(…)`: without a log nothing would be loaded, either.
+        const report = await loadPretrained(model, file, of, `${section}.pretrain_model_path`)
+        options.log?.(describePretrained(report))
+      }
     }
   } catch (error) {
     model.dispose()

@@ -157,7 +157,9 @@ async function planModel(config: Config, pretrained: boolean, log: string[], att
     const failed = await attempt(ofWeights ? 'pretrained' : 'model', (): never => {
       throw error
     })
-    return ofWeights ? attempt('model', () => buildModel(config, { pretrained: false })) : failed
+    if (!ofWeights) return failed
+    log.push('Weights: random here, since the pretrained ones are not to be had (see the result below)')
+    return attempt('model', () => buildModel(config, { pretrained: false }))
   }
 }
 

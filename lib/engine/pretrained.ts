@@ -10,6 +10,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { CheckpointTensor, matchStateDict, PyDict, readCheckpoint, type Checkpoint } from '../checkpoint/index.ts'
 import { SiamError } from '../errors.ts'
@@ -98,7 +99,8 @@ export function fitPretrained(
  * @throws ERR_IO, ERR_CHECKPOINT when the file cannot be read or nothing of it fits; the model is then unchanged
  */
 export async function loadPretrained(model: Model, file: string, part: PretrainedPart, key: string): Promise<PretrainedReport> {
-  const hint = `set ${key}= (empty) to start from random weights`
+  const hint = key.startsWith('train.') ? `set ${key}= (empty) to start from random weights` : undefined
+  const taken = path.isAbsolute(file) ? '' : `, taken from the working directory ${process.cwd()}`
   let checkpoint: Checkpoint
   let table: ReturnType<typeof pretrainedTable>
   try {
@@ -106,7 +108,7 @@ export async function loadPretrained(model: Model, file: string, part: Pretraine
     table = pretrainedTable(checkpoint)
   } catch (error) {
     if (!(error instanceof SiamError)) throw error
-    throw new SiamError(error.code, `the pretrained weights of ${key}: ${error.message}`, { file, cause: error, hint })
+    throw new SiamError(error.code, `the pretrained weights of ${key}${taken}: ${error.message}`, { file, cause: error, hint })
   }
   const { tensors, unexpected, ...lists } = fitPretrained(model.describe(), table.tensors, part)
   const report: PretrainedReport = { key, file, md5: await md5Of(file), part, ...lists, unexpected: [...unexpected, ...table.others] }

@@ -143,6 +143,18 @@ describe('is refused with file and key', () => {
     if (name === 'own2.pth') expect(error).toMatchObject({ hint: expect.stringContaining('model.backbone.X.pretrain_model_path') })
   })
 
+  it('loaded also when nobody wants to hear of it', async () => {
+    const config = await loadConfig(yamlFile(smallYaml), [`${networkKey}=${zip}`])
+    using model = await buildModel(config)
+    expect(await equalOnes(model)).toHaveLength(names.length)
+    expect(model.pretrained).toMatchObject([{ key: networkKey, file: zip, missing: [], mismatched: [] }])
+    await expect(buildModel(await loadConfig(yamlFile(smallYaml), [`${networkKey}=nowhere.pkl`]))).rejects.toMatchObject({
+      code: 'ERR_IO',
+      message: expect.stringContaining(`${networkKey}, taken from the working directory ${process.cwd()}: `),
+      hint: expect.stringContaining('random weights'),
+    })
+  })
+
   it('and not looked at when a snapshot follows', async () => {
     const config = await loadConfig(yamlFile(smallYaml), [`${backboneKey}=/nowhere/w.pkl`])
     const model = await buildModel(config, { pretrained: false })

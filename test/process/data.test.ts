@@ -1,6 +1,7 @@
 /** `siamtrain data verify` and `data stats` as processes: output, exit codes, files, signals. */
 import { existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { damage, makeTinyDataset, removeFolder, sequenceDir, temporaryFolder } from '../helpers/make-dataset.ts'
 import { collect, runCli, startCli } from '../helpers/run-cli.ts'
@@ -14,6 +15,8 @@ beforeAll(() => {
   env = { XDG_CACHE_HOME: cache }
 })
 afterAll(() => [root, cache].forEach(removeFolder))
+
+const linesOf = (file: string): number => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').length : 0)
 
 describe('siamtrain data verify', () => {
   it('ends with 0 and leaves nothing behind when all is well', async () => {
@@ -43,16 +46,19 @@ describe('siamtrain data verify', () => {
   it('stops at a signal, and the same command goes on', async () => {
     const large = makeTinyDataset(temporaryFolder('data-large'))
     try {
-      const names = Array.from({ length: 1000 }, (_, i) => `link_${i}`)
+      const names = Array.from({ length: 5000 }, (_, i) => `link_${i}`)
       for (const [i, name] of names.entries()) symlinkSync(sequenceDir(large, i % 3), path.join(large, 'train', name))
       writeFileSync(path.join(large, 'train', 'list.txt'), names.join('\n'))
-      const child = startCli(['data', 'verify', large, '--threads', '1'], { env })
+      const args = ['data', 'verify', large, '--threads', '1', '--report', path.join(cache, 'large.json')]
+      const child = startCli(args, { env })
       const outcome = collect(child)
-      child.stderr?.once('data', () => child.kill('SIGINT'))
+      // The journal has its header and a sequence: there is something to go on from, and thousands are left.
+      while (child.exitCode === null && linesOf(path.join(cache, 'large.json.partial')) < 3) await setTimeout(2)
+      child.kill('SIGINT')
       const stopped = await outcome
       expect([stopped.code, stopped.stderr]).toEqual([130, expect.stringContaining('the same command goes on from here')])
-      const { code, stdout } = await runCli(['data', 'verify', large, '--threads', '1'], { env })
-      expect([code, stdout]).toEqual([0, expect.stringMatching(/\n\d+ sequences? verified by an earlier run\n/)])
+      const { code, stdout } = await runCli(args, { env })
+      expect([code, stdout]).toEqual([0, expect.stringMatching(/\n[\d,]+ sequences? verified by an earlier run\n/)])
     } finally {
       removeFolder(large)
     }
