@@ -1,41 +1,13 @@
 /** All 17 of the original's training files, unchanged, against what the original makes of them (golden/yaml_facts.json). */
 import { expect, describe, it } from 'vitest'
-import { numIterations, requireTest, requireTrain, type FreezeStep, type LrGroup, type LrPhase } from '../../lib/config/index.ts'
+import { numIterations, requireTest, requireTrain } from '../../lib/config/index.ts'
 import { scheduleOf } from '../../lib/engine/schedule.ts'
 import { load } from '../helpers/config.ts'
-import { goldenJson } from '../helpers/golden.ts'
 import { originalTrainFile, originalTrainFiles } from '../helpers/original-train-files.ts'
-
-interface Facts {
-  yaml: string
-  amp_optimizer: boolean
-  amp_model: boolean
-  lr_multiplier: LrGroup[]
-  schedule: FreezeStep[]
-  groups: { n: number; first: string[]; last: string[]; momentum: number; weight_decay: number; lr0: number }[]
-  lr_at_e0_i1: number[]
-  frozen_param_names_from_epoch: Record<string, string[]>
-  max_epoch: number
-  trainer: string
-  num_processes: number
-  num_workers: number
-  minibatch: number
-  nr_image_per_epoch: number
-  negative_pair_ratio: number
-  datasets: [string, number][]
-  losses: [string, Record<string, unknown>][]
-  x_size_train: number
-  score_size_target: number
-  max_scale: number
-  max_shift: number
-}
-
-const facts = goldenJson<Facts[]>('yaml_facts.json')
-const stateDicts = goldenJson<Record<string, { parameters_in_order: string[] }>>('state_dicts.json')
-const policies = goldenJson<{ distinct: { lr_policy: LrPhase[]; num_iterations: number; yamls: string[] }[] }>('lr_policy.json').distinct
+import { parametersOf, policyOf, yamlFacts } from '../helpers/yaml-facts.ts'
 
 it('knows the same 17 files', () => {
-  expect(facts.map(({ yaml }) => yaml).sort()).toEqual(originalTrainFiles)
+  expect(yamlFacts.map(({ yaml }) => yaml).sort()).toEqual(originalTrainFiles)
   expect(originalTrainFiles.length).toBe(17)
 })
 
@@ -44,9 +16,8 @@ const oddities: Record<string, string[]> = {
   'fulldata/siamfcpp_googlenet-trn-fulldata.yaml': ['the key "names" stands twice in one map; the last one wins'],
 }
 
-describe.each(facts.map((fact) => [fact.yaml, fact] as const))('%s', (yaml, fact) => {
-  const architecture = Object.keys(stateDicts).find((name) => yaml.includes(`_${name}-`)) as string
-  const parameters = stateDicts[architecture]?.parameters_in_order as string[]
+describe.each(yamlFacts.map((fact) => [fact.yaml, fact] as const))('%s', (yaml, fact) => {
+  const parameters = parametersOf(yaml)
   const loaded = load(originalTrainFile(yaml))
 
   it('loads without a complaint', async () => {
@@ -73,8 +44,8 @@ describe.each(facts.map((fact) => [fact.yaml, fact] as const))('%s', (yaml, fact
     const { SGD: sgd } = optim.optimizer
     expect(sgd.lr_multiplier).toEqual(fact.lr_multiplier)
     expect(optim.grad_modifier?.DynamicFreezer?.schedule ?? []).toEqual(fact.schedule)
-    const policy = policies.find(({ yamls }) => yamls.includes(yaml))
-    expect([sgd.lr_policy, numIterations(config)]).toEqual([policy?.lr_policy, policy?.num_iterations])
+    const policy = policyOf(yaml)
+    expect([sgd.lr_policy, numIterations(config)]).toEqual([policy.lr_policy, policy.num_iterations])
     expect(fact.groups.map((group) => [group.momentum, group.weight_decay, group.lr0])).toEqual(fact.groups.map(() => [sgd.momentum, sgd.weight_decay, sgd.lr]))
   })
 
