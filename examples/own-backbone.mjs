@@ -37,8 +37,9 @@ console.log(`Trained; the backbone's weights are in ${snapshot} as basemodel.*`)
 // The tracker runs what test.track describes; here it is the network that was trained, with the default tracker.
 const { model } = config.raw.train.track
 const test = { test: { track: { model: { ...model, losses: { names: [] } }, pipeline: { name: 'SiamFCppTracker', SiamFCppTracker: { x_size: model.task_head.DenseboxHead.x_size ?? 303 } } } } }
-using tracker = await buildTracker(await loadConfig(test), { weights: snapshot })
+const tracker = await buildTracker(await loadConfig(test), { weights: snapshot })
 const files = readdirSync(frames).filter((name) => /\.(jpe?g|png)$/i.test(name)).sort().map((name) => path.join(frames, name))
 for await (const { frame, box: found, score } of trackSequence(tracker, files, box.split(',').map(Number))) {
   console.log(`${frame}: ${found.map((value) => value.toFixed(1)).join(',')} score ${score.toFixed(3)}`)
 }
+tracker.dispose()

@@ -6,7 +6,12 @@
 import { access, copyFile, mkdir, readFile, readdir, rm, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { axisAlignedBox, centerToRect } from '../lib/data/polygon.ts'
+
+if (!process.features.typescript) {
+  process.stderr.write(`bag-to-got10k: needs Node 22.18 or newer, this is ${process.version}. After npm run setup: npx node scripts/bag-to-got10k.mjs …\n`)
+  process.exit(2)
+}
+const { axisAlignedBox, centerToRect } = await import('../lib/data/polygon.ts')
 
 const [out, given] = process.argv.slice(2)
 if (out === undefined || out.startsWith('-')) {

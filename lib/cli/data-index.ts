@@ -38,8 +38,7 @@ export function registerDataIndexCommand(data: Command): void {
 
 async function run(file: string, overrides: string[], flags: IndexFlags, signal: AbortSignal): Promise<IndexReport[]> {
   const log = (line: string): void => void process.stderr.write(`${line}\n`)
-  const config = await loadConfig(file, overrides)
-  for (const warning of config.warnings) log(warningText(warning))
+  const config = await loadConfig(file, overrides, { onWarning: (warning) => log(`Warning: ${warningText(warning)}`) })
   const settings = readDataSettings(config as DataConfig)
   const progress = progressOfIndexing('auto')
   const { indexes, reports } = await indexDatasets(settings, {

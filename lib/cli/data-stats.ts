@@ -29,21 +29,22 @@ export function registerDataStatsCommand(data: Command): void {
     .command('stats')
     .description('show sequences, frames, sizes and shapes of the boxes')
     .argument('<root>', 'root of a data set, or a YAML configuration')
+    .argument('[overrides...]', 'dotted.key=value for a configuration')
     .option('--dataset <name>', 'which data set it is, such as GOT10kDataset (default: told by the layout)')
     .option('--subset <name>', 'only this subset')
     .option('--svg <file>', 'draw the distributions there')
     .option('--json', 'print the numbers as JSON')
     .addHelpText('after', examples)
-    .action(async (root: string, flags: StatsFlags) => {
-      const stats = await withSignals((signal) => gather(root, flags, signal))
+    .action(async (root: string, overrides: string[], flags: StatsFlags) => {
+      const stats = await withSignals((signal) => gather(root, overrides, flags, signal))
       if (flags.svg !== undefined) await writeFileAtomically(path.resolve(flags.svg), (sink) => sink(Buffer.from(statsChart(stats))))
       process.stdout.write(flags.json === true ? `${JSON.stringify({ datasets: stats })}\n` : stats.map(statsText).join('\n'))
     })
 }
 
-async function gather(root: string, { dataset, subset }: StatsFlags, signal: AbortSignal): Promise<DatasetStats[]> {
+async function gather(root: string, overrides: string[], { dataset, subset }: StatsFlags, signal: AbortSignal): Promise<DatasetStats[]> {
   const stats: DatasetStats[] = []
-  for (const one of await detectDatasets(root, { dataset, subset })) {
+  for (const one of await detectDatasets(root, { dataset, subset, overrides })) {
     let progress: ProgressBar | undefined
     const onProgress = (_done: number, total: number | undefined): void => {
       progress ??= createProgress({ total, description: one.name, unit: 'sequence' })

@@ -35,6 +35,7 @@ export function registerDataVerifyCommand(data: Command): void {
     .command('verify')
     .description('decode every frame and check every box')
     .argument('<root>', 'root of a data set, or a YAML configuration')
+    .argument('[overrides...]', 'dotted.key=value for a configuration')
     .option('--dataset <name>', 'which data set it is, such as GOT10kDataset (default: told by the layout)')
     .option('--subset <name>', 'only this subset')
     .option('--threads <n>', 'decoding threads (default: one for each core)', positive)
@@ -42,16 +43,16 @@ export function registerDataVerifyCommand(data: Command): void {
     .option('--fresh', 'begin anew although an earlier run was stopped half-way')
     .option('--json', 'print the report as JSON')
     .addHelpText('after', examples)
-    .action(async (root: string, flags: VerifyFlags) => {
-      const report = await withSignals((signal) => verify(root, flags, signal), 'Stopping; the same command goes on from here')
+    .action(async (root: string, overrides: string[], flags: VerifyFlags) => {
+      const report = await withSignals((signal) => verify(root, overrides, flags, signal), 'Stopping; the same command goes on from here')
       if (flags.report !== undefined) await writeFileAtomically(path.resolve(flags.report), (sink) => sink(Buffer.from(`${JSON.stringify(report, null, 2)}\n`)))
       process.stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : describe(report))
       if (!report.ok) process.exitCode = exitCodes.failed
     })
 }
 
-async function verify(root: string, flags: VerifyFlags, signal: AbortSignal): Promise<VerifyReport> {
-  const datasets = await detectDatasets(root, { dataset: flags.dataset, subset: flags.subset })
+async function verify(root: string, overrides: string[], flags: VerifyFlags, signal: AbortSignal): Promise<VerifyReport> {
+  const datasets = await detectDatasets(root, { dataset: flags.dataset, subset: flags.subset, overrides })
   let progress: ProgressBar | undefined
   let shown = 0
   const onProgress = (done: number, total: number | undefined): void => {
@@ -63,7 +64,7 @@ async function verify(root: string, flags: VerifyFlags, signal: AbortSignal): Pr
     progress.update(done - shown)
     shown = done
   }
-  const journal = flags.report === undefined ? path.join(userCacheFolder(), 'verify', `${journalName(root, flags)}.jsonl`) : `${path.resolve(flags.report)}.partial`
+  const journal = flags.report === undefined ? path.join(userCacheFolder(), 'verify', `${journalName(root, overrides, flags)}.jsonl`) : `${path.resolve(flags.report)}.partial`
   try {
     return await verifyDatasets(datasets, { threads: flags.threads, journal, fresh: flags.fresh, signal, onProgress })
   } finally {
@@ -71,8 +72,8 @@ async function verify(root: string, flags: VerifyFlags, signal: AbortSignal): Pr
   }
 }
 
-function journalName(root: string, { dataset, subset }: VerifyFlags): string {
-  return createHash('sha256').update(JSON.stringify([path.resolve(root), dataset, subset])).digest('hex').slice(0, 24)
+function journalName(root: string, overrides: string[], { dataset, subset }: VerifyFlags): string {
+  return createHash('sha256').update(JSON.stringify([path.resolve(root), overrides, dataset, subset])).digest('hex').slice(0, 24)
 }
 
 function describe(report: VerifyReport): string {

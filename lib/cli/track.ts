@@ -10,6 +10,7 @@ import { axisAlignedBox, centerToRect } from '../data/polygon.ts'
 import { createProgress } from '../engine/progress.ts'
 import { SiamError } from '../errors.ts'
 import { meanOverlap } from '../evaluation/overlap.ts'
+import { checkedDevice } from '../native/device.ts'
 import { frameFiles } from '../tracking/frame-files.ts'
 import { OverlayWriter, trackColor, truthColor, type DrawnBox } from '../tracking/overlay.ts'
 import { trackSequence } from '../tracking/runner.ts'
@@ -65,6 +66,7 @@ export function registerTrackCommand(program: Command): void {
 
 async function track(sources: string[], flags: TrackFlags, signal: AbortSignal): Promise<void> {
   const say = flags.quiet === true ? (): void => {} : (line: string): void => void process.stderr.write(`${line}\n`)
+  checkedDevice(flags.device, '--device')
   const files = await frameFiles(sources)
   const truth = flags.groundtruth === undefined ? undefined : await readGroundTruth(flags.groundtruth)
   const init = flags.init ?? truth?.[0]

@@ -11,6 +11,7 @@ import { finalModelName } from '../engine/snapshot-file.ts'
 import type { TrainerBase } from '../engine/trainer-base.ts'
 import { SiamError } from '../errors.ts'
 import { Monitor, type EngineData } from '../monitors/monitor.ts'
+import { checkedDevice } from '../native/device.ts'
 import { withSignals } from './common.ts'
 import { printDryRun } from './dry-run.ts'
 import { commandLine } from './resume-command.ts'
@@ -88,6 +89,7 @@ async function printLine(value: unknown): Promise<void> {
 
 async function train(configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal): Promise<void> {
   const say = flags.quiet === true ? (): void => {} : (line: string): void => void process.stderr.write(`${line}\n`)
+  checkedDevice(flags.device, '--device')
   if (flags.resume !== undefined && flags.overwrite === true) throw new SiamError('ERR_ARGUMENT', '--resume and --overwrite contradict each other')
   const config = await loadConfig(configFile, overrides, { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
   const params = trainerParams(config)
@@ -121,7 +123,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
     if (resume !== undefined) await trainer.resume(resume)
     if (flags.overwrite === true) {
       const removed = await removeSnapshots(dir)
-      if (removed > 0) say(`Removed ${removed} snapshots of an older run from ${dir}`)
+      if (removed > 0) say(`Removed ${removed} snapshot${removed === 1 ? '' : 's'} of an older run from ${dir}`)
     }
     await runEpochs(trainer, configFile, overrides, flags, signal, say)
     failed = false

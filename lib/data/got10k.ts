@@ -106,7 +106,8 @@ async function sequenceNames(subsetDir: string, context: DatasetContext): Promis
 /** Folders in `dir` that hold a groundtruth.txt, in the order of their names. */
 export async function annotatedFolders(dir: string, context: DatasetContext): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true })
-  const folders = entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map((entry) => entry.name).sort()
+  // Hidden ones are not sequences: our own cached index is in one, and would change with its own making.
+  const folders = entries.filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.')).map((entry) => entry.name).sort()
   // A folder that gets its annotations later on becomes a sequence.
   for (const folder of folders) context.dependsOn?.(path.join(dir, folder))
   const names: string[] = []

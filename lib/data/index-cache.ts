@@ -19,6 +19,8 @@ import type { DatasetParams } from './source.ts'
 /** Raised when a data set of ours gives another index from the same files: older caches are then not used. */
 const indexRevision = 1
 
+/** A folder's making is to be older than what is read from then on, by more than a tick of the clock that stamps files. */
+const folderTickMs = 40
 /** Settings that say how an index is sampled, not what is in it. */
 const outside = new Set(['ratio', 'max_diff'])
 /** Settings of ours that are paths, relative to the working directory. */
@@ -72,6 +74,8 @@ export class IndexCache {
    */
   async open(strict: boolean): Promise<{ index: DatasetIndex; problems: ProblemLog; file: string } | null> {
     for (const file of this.#files) {
+      // The user's cache stands in for a folder beside the data only where that one cannot be had.
+      if (file !== this.#files[0] && (await this.#besideIsPossible())) break
       if ((await stat(file).catch(() => null)) === null) continue
       const opened = await this.#openFile(file)
       if (typeof opened === 'string') {
@@ -86,6 +90,16 @@ export class IndexCache {
     return null
   }
 
+  /** Whether an index can be kept beside the data; its folder is then there. */
+  async #besideIsPossible(): Promise<boolean> {
+    const dir = path.dirname(this.#files[0] ?? '')
+    if (!((await stat(path.dirname(dir)).catch(() => null))?.isDirectory() ?? false)) return false
+    const folder = await prepareFolder(dir)
+    if ('reason' in folder) return false
+    if (folder.made) await sleep(folderTickMs)
+    return true
+  }
+
   /** To be called before a data set is read: a folder that is made beside the data must not look like a change of the data. */
   async prepare(): Promise<string | null> {
     for (const file of this.#files) {
@@ -97,8 +111,7 @@ export class IndexCache {
         this.#say(file === this.#files.at(-1) ? `not cached: ${folder.reason}` : `${folder.reason}; the user's cache is used instead`)
         continue
       }
-      // So that the folder's making is older than what is read from now on, by more than a tick of the clock that stamps files.
-      if (folder.made) await sleep(40)
+      if (folder.made) await sleep(folderTickMs)
       return file
     }
     return null

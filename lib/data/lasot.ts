@@ -14,7 +14,8 @@ import type { DatasetContext, DatasetParams, SequenceRecord } from './source.ts'
 
 const layout = 'a folder with airplane/airplane-1/{img/00000001.jpg, …, groundtruth.txt}, or with airplane-1 itself'
 /** Lists that may lie in the root; they come before the built-in division. */
-const listFiles: Readonly<Record<LasotSubset, string>> = { train: 'training_set.txt', test: 'testing_set.txt' }
+/** A data set's own division, which takes precedence. */
+export const lasotListFiles: Readonly<Record<LasotSubset, string>> = { train: 'training_set.txt', test: 'testing_set.txt' }
 const labels: readonly LabelFile[] = [
   { name: 'full_occlusion.txt', unseen: (label) => label !== 0 },
   { name: 'out_of_view.txt', unseen: (label) => label !== 0 },
@@ -39,7 +40,7 @@ export async function openLasot(params: DatasetParams, context: DatasetContext):
   const subsets = parseSubset(subset, context)
   const rootDir = await requireRoot(root, layout, context)
   context.dependsOn?.(rootDir)
-  for (const each of subsets) context.dependsOn?.(path.join(rootDir, listFiles[each]))
+  for (const each of subsets) context.dependsOn?.(path.join(rootDir, lasotListFiles[each]))
   const names: string[] = []
   for (const each of subsets) names.push(...(await subsetNames(rootDir, each)))
   names.sort()
@@ -62,7 +63,7 @@ function parseSubset(subset: string, context: DatasetContext): LasotSubset[] {
 }
 
 async function subsetNames(rootDir: string, subset: LasotSubset): Promise<string[]> {
-  const listFile = path.join(rootDir, listFiles[subset])
+  const listFile = path.join(rootDir, lasotListFiles[subset])
   if (!(await isFile(listFile))) return lasotSequences(subset)
   const names = await readNameList(listFile)
   if (names.length === 0) throw new SiamError('ERR_DATA', 'expected the name of a sequence in each line but the list is empty', { file: listFile })

@@ -123,7 +123,7 @@ async function absentFrames(sequence: SequenceFolder, truth: GroundTruth) {
   // Most sequences have a box in every frame: their labels then say nothing that matters, and are not read.
   if (sequence.labels === undefined || !(exclude || hasEmptyBox(values))) return absent
   const unseen = await readUnseen(sequence.dir, sequence.labels, count)
-  if (unseen === null) return exclude ? { file: sequence.dir, message: `exclude_absent needs ${sequence.labels.map(({ name }) => name).join(' or ')}, which are missing` } : absent
+  if (unseen === null) return exclude ? { file: sequence.dir, message: `exclude_absent needs ${sequence.labels.map(({ name }) => name).join(' or ')}, and there is none` } : absent
   if ('message' in unseen) return unseen
   for (let k = 0; k < count; k += 1) {
     // Without a size the index passes the frame over; a line that cannot be read stays a mistake.

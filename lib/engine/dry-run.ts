@@ -5,6 +5,7 @@ import { requireTrain, selected, trainerParams, trainSources, warningText, type 
 import { readDataSettings, surveyDatasets, type DatasetSurvey } from '../data/index.ts'
 import { SiamError, type ErrorCode } from '../errors.ts'
 import { buildMonitors, type HyperParams } from '../monitors/index.ts'
+import { requireDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { buildModel, buildOptimizer, trainerRegistry } from './builders.ts'
 import { oneProcessWarning } from './distributed-regular-trainer.ts'
@@ -102,7 +103,7 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
   const settings = await attempt('data', () => readDataSettings(config))
   const datasets = settings === null ? [] : await surveyDatasets(settings.datasets, { strict: options.strict ?? settings.strict, budgetMs: options.dataBudgetMs, signal: options.signal })
   for (const { name, error } of datasets) if (error !== undefined) problems.push({ part: 'data', ...error, message: `${name}: ${error.message}` })
-  if (device !== 'cpu') await attempt('device', () => checkDevice(device))
+  await attempt('device', () => requireDevice(device))
 
   let model: DryRunReport['model'] = null
   let memory: MemoryEstimate | null = null
@@ -172,11 +173,6 @@ async function planMonitors(config: Config, attempt: Attempt): Promise<DryRunRep
     for (const monitor of built ?? []) plans.push({ name, params: { ...monitor.getHyperParams() } })
   }
   return plans
-}
-
-async function checkDevice(device: string): Promise<void> {
-  const { available, reason } = await loadAddon().cudaAvailable()
-  if (!available) throw new SiamError('ERR_DEVICE', `the device ${device} is not available: ${reason}`, { hint: 'siamtrain doctor says more' })
 }
 
 function describeParameters(model: Model, plan: Schedule, backbone: string): Omit<NonNullable<DryRunReport['model']>, 'pretrained'> {

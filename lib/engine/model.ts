@@ -3,6 +3,7 @@
  */
 import { CheckpointTensor, matchStateDict, type StateDictReport } from '../checkpoint/index.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
+import { requireDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import type { ModelSpec, NamedRawTensor, NativeModel, ParameterInfo, RawTensor } from '../native/addon.ts'
 import { Tensor } from '../native/tensor.ts'
@@ -45,9 +46,10 @@ export class Model implements Disposable {
 
   /**
    * Builds the network with random weights drawn from `spec.seed`.
-   * @throws ERR_CONFIG for a spec that cannot be built, ERR_DEVICE when the device is not there
+   * @throws ERR_CONFIG for a spec that cannot be built, ERR_ARGUMENT for no device's name, ERR_DEVICE when the device is not there
    */
   static async create(spec: ModelSpec, losses: Record<string, TrainableLoss> = {}): Promise<Model> {
+    await requireDevice(spec.device)
     return new Model(spec, await loadAddon().createModel(spec), losses)
   }
 

@@ -262,7 +262,7 @@ export abstract class TrainerBase implements AsyncDisposable {
     if (run.iteration >= iterationsPerEpoch || (run.iteration > 0 && run.numIterations !== iterationsPerEpoch)) {
       throw new SiamError('ERR_CHECKPOINT', `this snapshot was taken at iteration ${run.iteration} of ${run.numIterations}, but an epoch now has ${iterationsPerEpoch} iterations`, {
         file,
-        hint: 'use the nr_image_per_epoch and minibatch that it was made with, or resume from the end of an epoch',
+        hint: 'use the nr_image_per_epoch, minibatch and accumulate_batches that it was made with, or resume from the end of an epoch',
       })
     }
   }

@@ -2,6 +2,7 @@
  * The public tensor: a handle on memory that lives on the engine thread.
  */
 import { invalidArgument, SiamError } from '../errors.ts'
+import { checkedDevice } from './device.ts'
 import { loadAddon } from './load.ts'
 import type { DType, NativeTensor, RawTensor } from './addon.ts'
 
@@ -120,8 +121,7 @@ export class Tensor implements Disposable {
     if (dtype === null || !(dtype in bytesPerElement)) {
       throw invalidArgument(`one of ${Object.keys(bytesPerElement).join(', ')}`, 'options.dtype', options.dtype ?? data.constructor.name)
     }
-    const { device = 'cpu' } = options
-    if (typeof device !== 'string' || !/^(cpu|cuda(:\d+)?)$/.test(device)) throw invalidArgument("'cpu', 'cuda' or 'cuda:N'", 'options.device', device)
+    const device = checkedDevice(options.device ?? 'cpu', 'options.device')
     const numel = checkedNumel(shape)
     if (numel * bytesPerElement[dtype] !== data.byteLength) {
       throw new SiamError(

@@ -62,7 +62,14 @@ std::map<std::string, at::Tensor> by_name(const core::SiamTrack& model) {
 }
 
 Napi::Value create_model(const Napi::CallbackInfo& info) {
-  const core::SiamTrackOptions options = options_from_js(info[0].As<Napi::Object>());
+  core::SiamTrackOptions options;
+  try {
+    options = options_from_js(info[0].As<Napi::Object>());
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {  // libtorch's exceptions must not leave a callback of Node: the process would be aborted
+    AddonEnv::of(info.Env()).throw_error(info.Env(), current_failure("createModel"));
+  }
   return AddonEnv::of(info.Env()).run<HolderPtr>(
       info.Env(), "createModel",
       [options] {

@@ -93,7 +93,9 @@ Napi::Value tensor_from(const Napi::CallbackInfo& info) {
     // Looked at here: a failure on the engine thread would surface at some later, unrelated promise.
     const c10::Device device(info[1].As<Napi::String>().Utf8Value());
     if (!device.is_cpu() && !(device.is_cuda() && at::hasCUDA())) throw SiamException("ERR_DEVICE", "Expected an available device but received '" + device.str() + "': no such device was found here");
-  } catch (const SiamException&) {
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {  // also libtorch's, for a device of another name
     addon.throw_error(env, current_failure("Tensor.from"));
   }
   slot->shape = raw->shape;

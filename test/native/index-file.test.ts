@@ -187,6 +187,19 @@ describe('where indexes are kept', () => {
     expect(statSync(theFile()).mtimeMs).toBe(before)
   })
 
+  it('dataset: also in a folder of folders without a list, and although the user\'s cache has it', async () => {
+    const own = path.join(folder, 'folders')
+    makeTinyDataset(own, { sequences: 2, jpeg: 'none' })
+    const data = path.join(own, 'train')
+    rmSync(path.join(data, 'list.txt'))
+    const go = (mode: 'user' | 'dataset') => indexOnce('ImageFolderDataset', { dataset_root: data }, { mode })
+    expect(path.dirname((await go('user')).report.cacheFile!)).not.toBe(path.join(data, '.siamfcpp-index'))
+    for (const fromCache of [false, true]) {
+      const { report, lines } = await go('dataset')
+      expect([report.fromCache, path.dirname(report.cacheFile ?? '?'), lines]).toEqual([fromCache, path.join(data, '.siamfcpp-index'), []])
+    }
+  })
+
   it('dataset: beside the data; making the folder does not look like a change of the data', async () => {
     const own = path.join(folder, 'beside')
     makeTinyDataset(own, { jpeg: 'none' })

@@ -155,6 +155,13 @@ describe('a configuration that is wrong', () => {
     expect(run.code).not.toBe(0)
   })
 
+  it.each(['gpu', 'CPU', 'cuda:x', 'cpu:0', ''])('no name of a device: %j', async (device) => {
+    for (const more of [[], ['--dry-run']]) {
+      const run = await runSiamtrain(trainArgs(experiment, 'no-device', '--device', device, ...more))
+      expect([run.code, run.stderr]).toEqual([2, expect.stringContaining(`Expected 'cpu', 'cuda' or 'cuda:N' for --device but received ${JSON.stringify(device)}`)])
+    }
+  })
+
   it('a GPU where there is none', async () => {
     const args = trainArgs(experiment, 'no-gpu', '--device', 'cuda')
     const run = { ...(await runSiamtrain(args, { env: { CUDA_VISIBLE_DEVICES: '' } })), name: 'no-gpu' }

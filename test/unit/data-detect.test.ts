@@ -28,8 +28,11 @@ describe('layouts of data sets', () => {
     ['COCO', ['annotations/instances_val2017.json', 'annotations/captions_val2017.json', 'val2017/1.jpg'], [['COCODataset', ['val2017']]]],
     ['ILSVRC2015, both tasks', ['Annotations/VID/train/a/0.xml', 'Annotations/DET/train/b.xml', 'Annotations/DET/val/b.xml'], [['VIDDataset', 'train'], ['DETDataset', 'train'], ['DETDataset', 'val']]],
     ['ILSVRC2015, DET alone', ['Annotations/DET/train/b.xml'], [['DETDataset', 'train']]],
-    ['LaSOT by class', ['cat/cat-1/groundtruth.txt', 'cat/cat-1/img/00000001.jpg'], [['LaSOTDataset', 'train'], ['LaSOTDataset', 'test']]],
-    ['LaSOT without classes', ['cat-1/groundtruth.txt', 'cat-1/img/00000001.jpg'], [['LaSOTDataset', 'train'], ['LaSOTDataset', 'test']]],
+    ['LaSOT by class, both parts', ['cat/cat-1/groundtruth.txt', 'cat/cat-1/img/00000001.jpg', 'cat/cat-2/groundtruth.txt', 'cat/cat-2/img/00000001.jpg'], [['LaSOTDataset', 'train'], ['LaSOTDataset', 'test']]],
+    ['LaSOT without classes, testing alone', ['cat-1/groundtruth.txt', 'cat-1/img/00000001.jpg'], [['LaSOTDataset', 'test']]],
+    ['LaSOT with lists of its own', ['pen-1/groundtruth.txt', 'pen-1/img/1.jpg', 'training_set.txt'], [['LaSOTDataset', 'train']]],
+    ['folders of images with img/', ['clip_a/groundtruth.txt', 'clip_b/groundtruth.txt', 'clip_b/img/1.jpg'], [['ImageFolderDataset', undefined]]],
+    ['COCO-style video', ['annotations.json', 'videos/v1/1.jpg'], [['CocoVideoDataset', undefined]]],
     ['one folder of images', ['groundtruth.txt', '1.jpg'], [['ImageFolderDataset', undefined]]],
     ['folders of images', ['walk/groundtruth.txt', 'walk/1.jpg'], [['ImageFolderDataset', undefined]]],
   ])('%s', async (_, files, expected) => {
@@ -58,6 +61,8 @@ describe('layouts of data sets', () => {
     expect(datasets.map(({ name, configPath }) => [name, configPath])).toEqual([['GOT10kDataset', 'train.track.data.sampler.submodules.dataset.GOT10kDataset']])
     expect(await detectDatasets(config, { dataset: 'GOT10kDataset' })).toEqual(datasets)
     await expect(detectDatasets(config, { dataset: 'Other' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringContaining('GOT10kDataset') })
+    expect(await detectDatasets(config, { overrides: ['train.track.data.sampler.submodules.dataset.GOT10kDataset.dataset_root=other'] })).toMatchObject([{ params: { dataset_root: 'other' } }])
+    await expect(detectDatasets(root, { overrides: ['a=b'] })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
     await expect(detectDatasets(config, { subset: 'val' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
   })
 

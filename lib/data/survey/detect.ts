@@ -3,6 +3,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { loadConfig } from '../../config/index.ts'
 import { SiamError, invalidArgument } from '../../errors.ts'
+import { lasotListFiles } from '../lasot.ts'
+import { lasotSequences } from '../lasot-split.ts'
 import { readDataSettings } from '../settings.ts'
 import type { DatasetParams } from '../source.ts'
 
@@ -21,6 +23,8 @@ export interface DetectOptions {
   /** Only this part of it. */
   subset?: string
   cwd?: string
+  /** `key=value` for a configuration. */
+  overrides?: readonly string[]
 }
 
 const trackingNetChunks = 12
@@ -36,7 +40,7 @@ const detectors: readonly { name: string; detect: Detector; layout: string; subs
   { name: 'DETDataset', detect: (root) => detectIlsvrc(root, 'DET'), layout: 'ILSVRC2015 (Annotations/DET)', subsetKey: 'subset' },
   { name: 'LaSOTDataset', detect: detectLaSOT, layout: 'LaSOT (CLASS/CLASS-1/img)', subsetKey: 'subset' },
   { name: 'ImageFolderDataset', detect: detectImageFolder, layout: 'folders of images with a groundtruth.txt', subsetKey: null },
-  { name: 'CocoVideoDataset', detect: detectCocoVideo, layout: 'a COCO-style video JSON', subsetKey: null },
+  { name: 'CocoVideoDataset', detect: detectCocoVideo, layout: 'COCO-style video (annotations.json, or the path of the JSON file)', subsetKey: null },
 ]
 
 /**
@@ -49,6 +53,7 @@ export async function detectDatasets(source: string, options: DetectOptions = {}
   const file = path.resolve(options.cwd ?? process.cwd(), source)
   if (!existsSync(file)) throw new SiamError('ERR_DATA', 'there is no such folder or file', { file })
   if (/\.ya?ml$/i.test(file) && statSync(file).isFile()) return ofConfiguration(file, options)
+  if (options.overrides !== undefined && options.overrides.length > 0) throw invalidArgument('no overrides with a data root, only with a configuration', 'overrides', options.overrides)
   if (options.dataset !== undefined) {
     const known = detectors.find(({ name }) => name === options.dataset)
     return [{ name: options.dataset, params: withSubset({ dataset_root: file }, known?.subsetKey ?? 'subset', options.subset), configPath: file }]
@@ -71,9 +76,9 @@ export async function detectDatasets(source: string, options: DetectOptions = {}
   return chosen.map((one) => ('subsets' in one.params ? { ...one, params: { ...one.params, subsets: [options.subset] } } : one))
 }
 
-async function ofConfiguration(file: string, { dataset, subset }: DetectOptions): Promise<DetectedDataset[]> {
+async function ofConfiguration(file: string, { dataset, subset, overrides = [] }: DetectOptions): Promise<DetectedDataset[]> {
   if (subset !== undefined) throw invalidArgument('no --subset with a configuration, which names its own', 'subset', subset)
-  const { datasets } = readDataSettings(await loadConfig(file))
+  const { datasets } = readDataSettings(await loadConfig(file, [...overrides]))
   const chosen = datasets.filter(({ name }) => dataset === undefined || name === dataset)
   if (chosen.length === 0) throw invalidArgument(`one of ${datasets.map(({ name }) => name).join(', ')}`, 'dataset', dataset)
   return chosen.map(({ name, params, configPath }) => ({ name, params, configPath }))
@@ -108,11 +113,18 @@ function detectIlsvrc(root: string, task: 'VID' | 'DET'): DatasetParams[] {
   return foldersOf(path.join(root, 'Annotations', task)).filter((name) => name === 'train' || name === 'val').map((subset) => ({ dataset_root: root, subset }))
 }
 
-/** With or without the folder of the class around a sequence. */
+/** CLASS-N with its frames in img/, with or without a folder of its class around it; the subsets of which something is there. */
 function detectLaSOT(root: string): DatasetParams[] {
   const isSequence = (dir: string): boolean => existsSync(path.join(dir, 'groundtruth.txt')) && existsSync(path.join(dir, 'img'))
-  const found = foldersOf(root).some((name) => isSequence(path.join(root, name)) || foldersOf(path.join(root, name)).some((inner) => isSequence(path.join(root, name, inner))))
-  return found ? [{ dataset_root: root, subset: 'train' }, { dataset_root: root, subset: 'test' }] : []
+  const flat = foldersOf(root).filter((name) => /.-\d+$/.test(name) && isSequence(path.join(root, name)))
+  const below = foldersOf(root).flatMap((name) => foldersOf(path.join(root, name)).filter((inner) => inner.startsWith(`${name}-`) && isSequence(path.join(root, name, inner))))
+  const there = new Set([...flat, ...below])
+  const subsets = (['train', 'test'] as const).filter((subset) => {
+    const list = path.join(root, lasotListFiles[subset])
+    if (existsSync(list)) return true
+    return lasotSequences(subset).some((name) => there.has(name))
+  })
+  return there.size === 0 ? [] : subsets.map((subset) => ({ dataset_root: root, subset }))
 }
 
 function detectImageFolder(root: string): DatasetParams[] {
@@ -120,7 +132,9 @@ function detectImageFolder(root: string): DatasetParams[] {
   return found ? [{ dataset_root: root }] : []
 }
 
+/** The file itself, or a folder with one of the usual name. */
 function detectCocoVideo(file: string): DatasetParams[] {
+  if (existsSync(path.join(file, 'annotations.json'))) return [{ dataset_root: file }]
   return /\.json$/i.test(file) && statSync(file).isFile() ? [{ dataset_root: path.dirname(file), annotation_file: file }] : []
 }
 

@@ -22,6 +22,7 @@ export function statsText(stats: DatasetStats): string {
   if (stats.badFrames + stats.badSequences > 0) lines.push(`  ${count(stats.badSequences, 'sequence')} and ${count(stats.badFrames, 'frame')} cannot be used: siamtrain data verify lists them`)
   if (stats.frameSizes.length > 0) lines.push(`  frame size  ${sizesText(stats)}`)
   if (stats.unknownFrameSizes > 0) lines.push(`  the first frame of ${count(stats.unknownFrameSizes, 'sequence')} cannot be read`)
+  if (stats.distributions.sequence_length === null) return `${lines.join('\n')}\n`
   lines.push(`${' '.repeat(30)}${columns.map((column) => headings[column].padStart(9)).join('')}   from min to max, logarithmic`)
   for (const { name, label, scale } of rows) {
     const summary = stats.distributions[name]
