@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { damage, makeTinyDataset, removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
 import { collect, runCli, startCli } from '../helpers/run-cli.ts'
+import { terminateTen } from '../helpers/terminate-workers.ts'
 
 const packageFolder = fileURLToPath(new URL('../..', import.meta.url))
 const config = path.join(packageFolder, 'configs/siamfcpp_alexnet-got10k.yaml')
@@ -158,15 +159,6 @@ it('worker_threads that are terminated while they open an index leave the proces
       files[0].dispose()
     }
   })`
-  const text = `
-    const { Worker } = await import('node:worker_threads')
-    for (let i = 0; i < 10; i += 1) {
-      const worker = new Worker(${JSON.stringify(worker)}, { eval: true })
-      await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
-      await new Promise((resolve) => setTimeout(resolve, 3 * i))
-      await worker.terminate()
-    }
-    console.log('alive')`
-  const { code, signal, stdout, stderr } = await collect(spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'pipe', 'pipe'] }))
+  const { code, signal, stdout, stderr } = await terminateTen(worker, 3)
   expect([code, signal, stdout], stderr).toEqual([0, null, 'alive\n'])
 })

@@ -1,8 +1,7 @@
 /** A worker_thread that is terminated in the middle of a call of the addon: the process goes on. */
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { collect } from '../helpers/run-cli.ts'
+import { terminateTen } from '../helpers/terminate-workers.ts'
 
 const load = fileURLToPath(new URL('../../lib/native/load.ts', import.meta.url))
 
@@ -13,15 +12,6 @@ it('survives ten of them', async () => {
     parentPort.postMessage('begins')
     for (;;) addon.decodeJpeg(jpeg)
   })`
-  const text = `
-    const { Worker } = await import('node:worker_threads')
-    for (let i = 0; i < 10; i += 1) {
-      const worker = new Worker(${JSON.stringify(worker)}, { eval: true })
-      await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
-      await new Promise((resolve) => setTimeout(resolve, 5 * i))
-      await worker.terminate()
-    }
-    console.log('alive')`
-  const { code, signal, stdout, stderr } = await collect(spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'pipe', 'pipe'] }))
+  const { code, signal, stdout, stderr } = await terminateTen(worker, 5)
   expect([code, signal, stdout], stderr).toEqual([0, null, 'alive\n'])
 })
