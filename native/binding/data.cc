@@ -156,7 +156,7 @@ Napi::Value crop_subwindow(const Napi::CallbackInfo& info) {
     const int width = at(1).Int32Value(), height = at(2).Int32Value(), out_size = at(6).Int32Value();
     const data::CropSquare crop{at(3).DoubleValue(), at(4).DoubleValue(), at(5).DoubleValue(), out_size};
     if (out_size < 2) throw SiamException("ERR_ARGUMENT", "Expected an output size of at least 2 but received " + std::to_string(out_size));
-    const data::FrameView frame{pixels_from_js(info[0], width, height), static_cast<size_t>(width) * 3, {0, 0, width, height}, width, height};
+    const data::FrameView frame{pixels_from_js(info[0], width, height), static_cast<size_t>(width) * 3, {0, 0, width, height}, width, height, {}};
     data::Bgr border;
     if (info[7].IsArray()) {
       const auto given = info[7].As<Napi::Array>();
@@ -238,7 +238,7 @@ Napi::Value sample_pairs(const Napi::CallbackInfo& info) {
     const auto spec = info[0].As<Napi::Object>();
     const auto at = [&](size_t i) { return info[i].As<Napi::Number>().Uint32Value(); };
     const auto sampler = std::make_shared<data::PairSampler>(datasets_from_js(spec.Get("datasets")), sampler_from_js(spec));
-    data::SampleMaker maker(sampler, sample_from_js(spec));
+    data::SampleMaker maker(sampler, std::make_shared<data::FileStore>(sampler), sample_from_js(spec));
     const uint32_t count = at(4);
     auto pairs = Napi::Array::New(env, count);
     for (uint32_t i = 0; i < count; i++) {

@@ -19,15 +19,32 @@ struct Rect {
   bool Empty() const { return width <= 0 || height <= 0; }
 };
 
-/// Rows of a frame that are in memory: the whole frame, or the part of it that a crop needs.
+/// Column (or row) i of a picture shows the frame at origin + step · i, between pixel centres.
+struct GridAxis {
+  double origin = 0;
+  double step = 1;
+
+  bool operator==(const GridAxis& o) const { return origin == o.origin && step == o.step; }
+};
+
+/// Where the pixels of a picture lie in the frame that it was made from: the same place (a frame as it is), a part of it, or a part at
+/// another resolution (a pack's picture, a frame decoded at half its size).
+struct PixelGrid {
+  GridAxis x, y;
+
+  bool Identity() const { return x == GridAxis{} && y == GridAxis{}; }
+};
+
+/// Rows of a picture that are in memory: all of it, or the part that a crop needs.
 struct FrameView {
   const uint8_t* pixels = nullptr;  ///< BGR; first pixel of `region`
   size_t stride = 0;                ///< bytes from one row to the next
-  Rect region;                      ///< what is in memory, in the frame's coordinates
-  int frame_width = 0;
+  Rect region;                      ///< what is in memory, in the picture's pixels
+  int frame_width = 0;              ///< of the frame, in which boxes and crops are given
   int frame_height = 0;
+  PixelGrid grid;                   ///< from the picture's pixels to the frame's
 
-  bool Whole() const { return region.x == 0 && region.y == 0 && region.width == frame_width && region.height == frame_height; }
+  bool Whole() const { return grid.Identity() && region.x == 0 && region.y == 0 && region.width == frame_width && region.height == frame_height; }
 };
 
 struct Bgr {

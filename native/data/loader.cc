@@ -48,6 +48,7 @@ void Add(SampleTimes& total, const SampleTimes& more) {
 
 Loader::Loader(Datasets datasets, const SamplerConfig& sampler, LoaderConfig config)
     : sampler_(std::make_shared<PairSampler>(std::move(datasets), sampler)),
+      store_(std::make_shared<FileStore>(sampler_)),
       config_(Checked(std::move(config))),
       pool_(std::make_shared<BlockPool>(ShapeOf(config_), config_.allocator, static_cast<size_t>(config_.queue_batches) + 1)) {
   tj::Get();
@@ -152,7 +153,7 @@ void Loader::Work() {
       sample = pending->taken++;
       lock.unlock();
       // A pending batch stays where it is until its last sample is done, so the pointer holds without the lock.
-      if (!maker) maker = std::make_unique<SampleMaker>(sampler_, config_.sample);
+      if (!maker) maker = std::make_unique<SampleMaker>(sampler_, store_, config_.sample);
       MakeOne(*maker, *pending, sample);
       lock.lock();
     } catch (const SiamException& error) {

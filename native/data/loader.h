@@ -124,6 +124,7 @@ class Loader {
   static void Run(std::vector<Delivery> deliveries);
 
   const std::shared_ptr<const PairSampler> sampler_;
+  const std::shared_ptr<FrameStore> store_;
   const LoaderConfig config_;
   const std::shared_ptr<BlockPool> pool_;
 

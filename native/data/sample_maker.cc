@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "../base/error.h"
-#include "file.h"
 
 namespace siam::data {
 namespace {
@@ -31,33 +30,33 @@ Rect Union(const Rect& a, const Rect& b) {
   return {x0, y0, x1 - x0, y1 - y0};
 }
 
-std::string SizeText(const JpegInfo& info) { return std::to_string(info.width) + "x" + std::to_string(info.height); }
+std::string SizeText(const FrameInfo& info) { return std::to_string(info.width) + "x" + std::to_string(info.height); }
 
 }  // namespace
 
-SampleMaker::SampleMaker(std::shared_ptr<const PairSampler> sampler, const SampleConfig& config)
-    : sampler_(std::move(sampler)), config_(config) {}
+SampleMaker::SampleMaker(std::shared_ptr<const PairSampler> sampler, std::shared_ptr<FrameStore> store, const SampleConfig& config)
+    : sampler_(std::move(sampler)), store_(std::move(store)), config_(config) {}
 
 void SampleMaker::Read(const FrameRef& ref, Frame& frame) {
   frame.path = sampler_->Path(ref);
   {
     const Stopwatch watch(times_.read);
-    frame.size = ReadFile(frame.path, frame.file);
-    times_.bytes += frame.size;
+    frame.bytes = store_->Read(ref, frame.buffer);
+    times_.bytes += frame.bytes.size;
   }
-  frame.info = decoder_.Header(frame.file.data(), frame.size, frame.path);
+  frame.info = decoder_.Header(frame.bytes.data, frame.bytes.size, frame.path);
 }
 
 FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part) {
   const Stopwatch watch(times_.decode);
   ++times_.region_decodes;
-  return decoder_.DecodeRegion(frame.info, part, frame.file.data(), frame.size, frame.path, frame.pixels);
+  return decoder_.DecodeRegion(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
 }
 
 FrameView SampleMaker::DecodeWhole(Frame& frame) {
   const Stopwatch watch(times_.decode);
   ++times_.whole_decodes;
-  return decoder_.Decode(frame.info, frame.file.data(), frame.size, frame.path, frame.pixels);
+  return decoder_.Decode(frame.info, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
 }
 
 PairRef SampleMaker::Pair(uint32_t epoch, uint32_t sample, uint32_t attempt) {

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "jpeg.h"
+#include "frame_decoder.h"
+#include "frame_store.h"
 #include "sampler.h"
 #include "target.h"
 #include "warp.h"
@@ -45,8 +46,7 @@ struct SampleConfig {
 
 class SampleMaker {
  public:
-  /// @throws ERR_SETUP when there is no JPEG library
-  SampleMaker(std::shared_ptr<const PairSampler> sampler, const SampleConfig& config);
+  SampleMaker(std::shared_ptr<const PairSampler> sampler, std::shared_ptr<FrameStore> store, const SampleConfig& config);
 
   /// Makes the sample that (seed, epoch, sample, attempt) defines.
   /// @throws ERR_DATA or ERR_IO when one of its frames or boxes is bad; the output then holds nothing of use
@@ -61,9 +61,9 @@ class SampleMaker {
  private:
   struct Frame {
     std::string path;
-    std::vector<uint8_t> file;
-    size_t size = 0;
-    JpegInfo info;
+    std::vector<uint8_t> buffer;
+    FrameBytes bytes;
+    FrameInfo info;
     std::vector<uint8_t> pixels;
   };
 
@@ -72,8 +72,9 @@ class SampleMaker {
   FrameView DecodeWhole(Frame& frame);
 
   std::shared_ptr<const PairSampler> sampler_;
+  std::shared_ptr<FrameStore> store_;
   const SampleConfig config_;
-  JpegDecoder decoder_;
+  FrameDecoder decoder_;
   Frame z_, x_;
   WarpScratch scratch_;
   SampleTimes times_;

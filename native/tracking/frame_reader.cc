@@ -45,24 +45,23 @@ void FrameReader::open(FrameInput input) {
     jpeg_size_ = input_.bytes.size();
     jpeg_ = input_.bytes.data();
   }
-  if (!decoder_) decoder_.emplace();
-  info_ = decoder_->Header(jpeg_, jpeg_size_, input_.path);
+  info_ = decoder_.Header(jpeg_, jpeg_size_, input_.path);
   width_ = info_.width;
   height_ = info_.height;
 }
 
 data::FrameView FrameReader::pixels_view() {
-  return {decoded_.data(), 3 * static_cast<size_t>(width_), {0, 0, width_, height_}, width_, height_};
+  return {decoded_.data(), 3 * static_cast<size_t>(width_), {0, 0, width_, height_}, width_, height_, {}};
 }
 
 data::FrameView FrameReader::whole() {
   if (input_.kind == FrameInput::Kind::kPixels) return pixels_view();
-  return decoder_->Decode(info_, jpeg_, jpeg_size_, input_.path, decoded_);
+  return decoder_.Decode(info_, jpeg_, jpeg_size_, input_.path, decoded_);
 }
 
 data::FrameView FrameReader::region(const data::Rect& wanted) {
   if (input_.kind == FrameInput::Kind::kPixels) return pixels_view();
-  return decoder_->DecodeRegion(info_, wanted, jpeg_, jpeg_size_, input_.path, decoded_);
+  return decoder_.DecodeRegion(info_, wanted, jpeg_, jpeg_size_, input_.path, decoded_);
 }
 
 }  // namespace siam::tracking

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "../data/image.h"
-#include "../data/jpeg.h"
+#include "../data/frame_decoder.h"
 
 namespace siam::tracking {
 
@@ -48,8 +47,8 @@ class FrameReader {
   std::vector<uint8_t> decoded_;
   const uint8_t* jpeg_ = nullptr;
   size_t jpeg_size_ = 0;
-  data::JpegInfo info_;
-  std::optional<data::JpegDecoder> decoder_;  ///< made when the first JPEG comes: pixels need no JPEG library
+  data::FrameInfo info_;
+  data::FrameDecoder decoder_;
   int width_ = 0;
   int height_ = 0;
 };

@@ -1,0 +1,41 @@
+// Compressed frames to pixels, whatever their format: the first bytes decide.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jpeg.h"
+
+namespace siam::data {
+
+/// What a header says.
+struct FrameInfo {
+  int width = 0;   ///< as shown, EXIF orientation applied
+  int height = 0;
+  JpegInfo jpeg;
+};
+
+/// Decoders with their scratch memory. Not thread-safe: one for each thread. A format's library is looked for when a frame needs it.
+class FrameDecoder {
+ public:
+  /// Reads the header.
+  /// @param file  named in the error, may be ""     @throws ERR_DATA when it is no frame that we can decode, ERR_SETUP without the library
+  FrameInfo Header(const uint8_t* data, size_t size, const std::string& file);
+
+  /// Decodes the whole frame.
+  /// @param out  resized as needed; holds kPixelSlack bytes more than the pixels
+  /// @returns a view on `out`     @throws ERR_DATA when the data is truncated or corrupt
+  FrameView Decode(const FrameInfo& info, const uint8_t* data, size_t size, const std::string& file, std::vector<uint8_t>& out);
+
+  /// Decodes at least the pixels of `wanted` (clipped to the frame); each equals that of Decode(). See JpegDecoder::DecodeRegion.
+  FrameView DecodeRegion(const FrameInfo& info, const Rect& wanted, const uint8_t* data, size_t size, const std::string& file,
+                         std::vector<uint8_t>& out);
+
+ private:
+  JpegDecoder& Jpeg();
+
+  std::optional<JpegDecoder> jpeg_;
+};
+
+}  // namespace siam::data
