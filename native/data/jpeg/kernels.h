@@ -1,0 +1,52 @@
+// The loops of our JPEG decoder over samples. Each gives bit by bit what libjpeg-turbo's accurate decoder gives (jidctint, fancy
+// upsampling, its colour tables), also for coefficients that no encoder writes: its SIMD code is what x86 machines run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace siam::data::jpeg {
+
+/// Columns that a chroma row must have readable, and holds the neighbours' values in, before its first and behind its last sample. At
+/// the picture's edges these are copies of the edge sample: that is what the special cases of libjpeg's upsampling come to.
+constexpr int kRowMargin = 1;
+
+/// Bytes that any row may be read or written beyond its end.
+constexpr int kRowSlack = 64;
+
+struct Kernels {
+  const char* name;
+
+  /// Inverse DCT of a block. @param coefficients [64] in row order, not yet dequantised     @param quant [64] in row order
+  /// @param out 8 rows of 8 samples
+  void (*idct)(const int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
+
+  /// The same for a block with nothing but its DC coefficient.
+  void (*idct_dc)(int16_t dc, uint16_t quant, uint8_t* out, ptrdiff_t stride);
+
+  /// 4:2:2: one chroma row to twice its width. @param out [2·count]
+  void (*upsample_h2v1)(const uint8_t* in, int count, uint8_t* out);
+
+  /// 4:2:0: two chroma rows, of which `near` weighs three, to one row of twice the width. @param out [2·count]
+  void (*upsample_h2v2)(const uint8_t* near, const uint8_t* far, int count, uint8_t* out);
+
+  /// 4:4:0: two chroma rows to one. `lower`: `far` is the row below (libjpeg's rounding differs).
+  void (*upsample_h1v2)(const uint8_t* near, const uint8_t* far, bool lower, int count, uint8_t* out);
+
+  /// YCbCr to interleaved BGR.
+  void (*ycc_to_bgr)(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, int count, uint8_t* bgr);
+
+  /// upsample_h2v2 of both chroma planes and ycc_to_bgr in one pass. @param count  pixels, the first one on an even column
+  void (*h2v2_to_bgr)(const uint8_t* y, const uint8_t* cb_near, const uint8_t* cb_far, const uint8_t* cr_near, const uint8_t* cr_far, int count, uint8_t* bgr);
+
+  /// Adds up what h2v2_to_bgr would write, without writing it: for the mean colour of a frame. sums[3]: B, G, R
+  void (*h2v2_add_bgr)(const uint8_t* y, const uint8_t* cb_near, const uint8_t* cb_far, const uint8_t* cr_near, const uint8_t* cr_far, int count, uint64_t* sums);
+};
+
+/// The fastest table that this CPU runs.
+const Kernels& KernelsOfThisCpu();
+
+/// The portable table.
+const Kernels& PortableKernels();
+
+}  // namespace siam::data::jpeg
