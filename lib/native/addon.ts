@@ -212,6 +212,16 @@ export interface NativeIndexFile {
   dispose(): void
 }
 
+/** Handle on a pack's table and shards. Loaders made from it keep them open when the handle is disposed. */
+export interface NativePack {
+  readonly rows: number
+  /** Rows that have a picture. */
+  readonly stored: number
+  /** CRC-32C of the rows, which hold a checksum of each picture: it stands for the pack's contents. */
+  readonly rowsCrc: number
+  dispose(): void
+}
+
 /** All sequences of one data set, flat. Frame k of sequence s is row `sequenceStart[s] + k`. */
 export interface NativeDatasetIndex {
   name: string
@@ -220,6 +230,8 @@ export interface NativeDatasetIndex {
   /** The loader takes the sequences from here where it is set, else from `sections`, else from the arrays below. */
   readonly file?: NativeIndexFile
   readonly sections?: IndexSections
+  /** Where the pictures are read from instead of the frames' files; wants `file` or `sections`, with as many frames as it has rows. */
+  readonly pack?: NativePack
   /** true: each sequence is one still picture, with one name, and its "frames" are the objects on it. Default false. */
   still?: boolean
   /** Stills without an object, which are drawn and refused (they have no sequence). Default 0. */
@@ -380,6 +392,11 @@ export interface NativeAddon {
    * a folder, for a path that ends in `/*`), u32 0.
    */
   fileStates(offsets: Uint32Array, bytes: Uint8Array): Promise<Uint8Array>
+  /**
+   * Opens a pack: reads its table once to check it, and looks at the shards' sizes.
+   * Rejects with ERR_IO when a file cannot be read, ERR_DATA when the table is damaged, or a shard is missing or of another size.
+   */
+  openPack(table: string, shards: readonly { path: string; bytes: number }[]): Promise<NativePack>
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>

@@ -267,6 +267,7 @@ Napi::Value philox(const Napi::CallbackInfo& info) {
 void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   LoaderHandle::define(env, addon);
   IndexFileHandle::define(env, addon);
+  PackHandle::define(env, addon);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
@@ -282,6 +283,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("philox", philox);
   add("createLoader", LoaderHandle::create);
   add("openIndexFile", IndexFileHandle::open);
+  add("openPack", PackHandle::open);
   add("fileStates", file_states);
 }
 

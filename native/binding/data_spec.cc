@@ -6,6 +6,7 @@
 #include "../base/error.h"
 #include "convert.h"
 #include "data_index.h"
+#include "data_pack.h"
 
 namespace siam::binding {
 namespace {
@@ -16,18 +17,24 @@ T number_or(const Napi::Object& object, const char* key, T otherwise) {
   return value.IsUndefined() ? otherwise : static_cast<T>(value.As<Napi::Number>().DoubleValue());
 }
 
+/// nullptr where frames are files.
+std::shared_ptr<const data::PackFile> pack_of(const Napi::Object& index) {
+  const Napi::Value pack = index.Get("pack");
+  return pack.IsObject() ? PackHandle::unwrap(pack, "pack") : nullptr;
+}
+
 std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& index) {
   const Napi::Value file = index.Get("file");
   if (file.IsObject()) {
     const auto opened = IndexFileHandle::unwrap(file, "file");
     return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
-                                                data::IndexFile::Sections(opened), opened->stills());
+                                                data::IndexFile::Sections(opened), opened->stills(), pack_of(index));
   }
   const data::Stills stills{index.Get("still").ToBoolean().Value(), number_or<uint32_t>(index, "emptyStills", 0)};
   const Napi::Value sections = index.Get("sections");
   if (sections.IsObject()) {
     return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
-                                                sections_from_js(sections.As<Napi::Object>()), stills);
+                                                sections_from_js(sections.As<Napi::Object>()), stills, pack_of(index));
   }
   const auto dirs = index.Get("sequenceDirs").As<Napi::Array>();
   const auto patterns = index.Get("framePatterns").As<Napi::Array>();
