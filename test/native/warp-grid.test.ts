@@ -93,9 +93,9 @@ it('blends to the border over one pixel of the frame, not of the picture', () =>
   const place = { frame: { width: 32, height: 32 }, grid: { x: axis(1.5, 4), y: axis(1.5, 4) } }
   // 65 outputs half a pixel of the frame apart, from -16 to 16: only -0.5 is a mixture.
   const row = Array.from(addon.cropSubwindow(picture, 8, 8, 0, 16, 33, 65, [0, 0, 0], 'chw', place).subarray(32 * 65, 33 * 65))
-  expect(row.slice(0, 31)).toEqual(new Array(31).fill(0))
+  expect(row.slice(0, 31)).toEqual(Array.from({ length: 31 }, () => 0))
   expect(row[31]).toBe(100)
-  expect(row.slice(32)).toEqual(new Array(33).fill(200))
+  expect(row.slice(32)).toEqual(Array.from({ length: 33 }, () => 200))
 })
 
 it('maps footprints to a picture\'s pixels', () => {
