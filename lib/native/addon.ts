@@ -359,6 +359,26 @@ export interface NativeTracker {
   dispose(): void
 }
 
+/** Column (or row) i of a picture shows the frame at origin + step · i, between pixel centres. */
+export interface GridAxis {
+  origin: number
+  step: number
+}
+
+export interface PixelGrid {
+  x: GridAxis
+  y: GridAxis
+}
+
+/** Pixels that are a part of a picture of a frame, both possibly at another resolution than the frame. */
+export interface PicturePlace {
+  frame: { width: number; height: number }
+  /** From the picture's pixels to the frame's. */
+  grid: PixelGrid
+  /** The picture's pixel that comes first; its left top by default. */
+  at?: { x: number; y: number }
+}
+
 export interface NativeAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
@@ -435,6 +455,7 @@ export interface NativeAddon {
   /**
    * Crop a square of sizePx around (cx, cy) and warp it to outSize²: BGR HWC in, BGR out, HWC unless told.
    * @param padding  what lies outside of the frame; null: the frame's mean, truncated
+   * @param picture  where the pixels lie in the frame that cx, cy and sizePx mean, if they are not that frame; wants a padding
    */
   cropSubwindow(
     pixels: Uint8Array,
@@ -446,7 +467,10 @@ export interface NativeAddon {
     outSize: number,
     padding: [number, number, number] | null,
     layout?: 'hwc' | 'chw',
+    picture?: PicturePlace,
   ): Uint8Array
+  /** What cropSubwindow touches: a rectangle of the frame, not clipped to it; with a grid one of the picture, not clipped either. */
+  cropFootprint(cx: number, cy: number, sizePx: number, outSize: number, grid?: PixelGrid): { x: number; y: number; width: number; height: number }
   /** crop_track_pair's geometry from uniforms consumed in order. Crops: cx, cy, side in frame pixels; boxes: x1, y1, x2, y2 in the crops. */
   cropGeometry(
     boxZ: Float32Array,

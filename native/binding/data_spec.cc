@@ -1,5 +1,6 @@
 #include "data_spec.h"
 
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -70,6 +71,19 @@ data::Datasets datasets_from_js(const Napi::Value& value) {
   data::Datasets datasets;
   for (uint32_t i = 0; i < array.Length(); i++) datasets.push_back(dataset_from_js(array.Get(i).As<Napi::Object>()));
   return datasets;
+}
+
+data::PixelGrid grid_from_js(const Napi::Value& value) {
+  const auto axis = [&](const char* name) -> data::GridAxis {
+    const auto given = value.As<Napi::Object>().Get(name).As<Napi::Object>();
+    const data::GridAxis grid{number<double>(given, "origin"), number<double>(given, "step")};
+    if (!std::isfinite(grid.origin) || !(grid.step > 0) || !std::isfinite(grid.step)) {
+      throw SiamException("ERR_ARGUMENT", std::string("Expected a finite origin and a positive step of grid.") + name + " but received " +
+                                              std::to_string(grid.origin) + " and " + std::to_string(grid.step));
+    }
+    return grid;
+  };
+  return {axis("x"), axis("y")};
 }
 
 data::CropConfig crop_from_js(const Napi::Value& value) {
