@@ -13,6 +13,7 @@
 #include "convert.h"
 #include "data_index.h"
 #include "data_loader.h"
+#include "data_pack.h"
 #include "data_spec.h"
 #include "registration.h"
 
