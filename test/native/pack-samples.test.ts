@@ -90,8 +90,8 @@ describe('a batch from a pack', () => {
     const { mean, p999 } = pixelError(packed.batches, frames.batches)
     // Not the same by accident, and not another part of the frame: two pixels beside it would be off by more than 10 on average.
     expect(mean).toBeGreaterThan(0)
-    expect(mean).toBeLessThan(3)
-    expect(p999).toBeLessThan(60)
+    expect(mean).toBeLessThan(1)
+    expect(p999).toBeLessThan(20)
   })
 
   it('of still pictures has a row for each object', async () => {
@@ -100,7 +100,7 @@ describe('a batch from a pack', () => {
     expect(differingKeys(packed.batches, frames.batches)).toEqual([])
     const cut = await takeBatches([await packOf(coco, { quality: 95 })], 6)
     for (const key of exactKeys) expect(differingKeys(cut.batches, frames.batches)).not.toContain(key)
-    expect(pixelError(cut.batches, frames.batches).mean).toBeLessThan(3)
+    expect(pixelError(cut.batches, frames.batches).mean).toBeLessThan(1)
   })
 
   it('pads both frames of a negative pair with the mean of the template\'s, also across data sets', async () => {

@@ -68,7 +68,7 @@ function checkIndex(index: NativeIndexFile, manifest: PackManifest, file: string
 /** Why there is no manifest: no folder, another data set's, or a pack whose making was stopped. */
 async function noPack(dir: string, name: string): Promise<SiamError> {
   const own = path.join(dir, name)
-  if (!(await isDirectory(dir))) return new SiamError('ERR_DATA', 'pack not found: no such folder', { file: dir, hint: `siamtrain data pack CONFIG ${dir} makes one` })
+  if (!(await isDirectory(dir))) return new SiamError('ERR_DATA', 'pack not found: no such folder', { file: dir, hint: `siamtrain data pack CONFIG --out ${dir} makes one` })
   if (await isDirectory(own)) {
     return new SiamError('ERR_DATA', `the pack is not finished: it has no ${packManifestFile}`, { file: own, hint: 'the same siamtrain data pack command goes on where it stopped' })
   }
