@@ -61,6 +61,8 @@ EncodedPicture PictureMaker::Make(uint32_t sequence, uint32_t frame, PackRow& ro
     if (copies && !plan.reduced) plan = PlanPicture(box, info_.width, info_.height, config_, nullptr, own);
     picture = Encode(plan);
   }
+  width_ = plan.width;
+  height_ = plan.height;
   row = PackRow{};
   row.bytes = static_cast<uint32_t>(picture.size);
   row.frame_width = static_cast<uint32_t>(info_.width);

@@ -9,7 +9,7 @@
 #include "../frame_decoder.h"
 #include "../frame_store.h"
 #include "area_reduce.h"
-#include "pack_row.h"
+#include "pack_file.h"
 #include "picture_encoder.h"
 #include "picture_plan.h"
 
@@ -29,6 +29,10 @@ class PictureMaker {
 
   /// Whether the last picture was copied without loss.
   bool copied() const { return copied_; }
+  /// Of the last picture, pixels, and of the file that its frame came from.
+  int width() const { return width_; }
+  int height() const { return height_; }
+  size_t frame_bytes() const { return bytes_.size; }
 
  private:
   void Load(uint32_t sequence, uint32_t frame);
@@ -49,6 +53,7 @@ class PictureMaker {
   uint32_t mean_ = 0;
   bool is_jpeg_ = false;
   bool copied_ = false;
+  int width_ = 0, height_ = 0;
   std::optional<uint32_t> loaded_still_;
   std::optional<SiamException> failed_still_;
 };

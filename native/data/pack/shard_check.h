@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "../index.h"
-#include "pack_row.h"
+#include "pack_file.h"
 
 namespace siam::data {
 
