@@ -570,6 +570,19 @@ export interface NativeAddon {
     attempt: number,
     count: number,
   ): { dataset: [number, number]; sequence: [number, number]; frame: [number, number]; negative: boolean }[]
+  /**
+   * Which part of a frame a pack stores for a box (x1, y1, x2, y2). `x`, `y`: frame coordinate of picture pixel i is origin + step · i.
+   * @param sourceSubsampling  TurboJPEG's number of the frame's own, where it is a JPEG that can be copied
+   */
+  packPlan(
+    box: Float32Array,
+    frameWidth: number,
+    frameHeight: number,
+    spec: PackPictureSpec,
+    sourceSubsampling?: number,
+  ): { reduced: boolean; width: number; height: number; x: { origin: number; step: number }; y: { origin: number; step: number }; mcus: number; restartInterval: number }
+  /** What stands in front of a member of that name and size in a tar. */
+  tarHeader(name: string, bytes: number): Uint8Array
   /** Philox4x32-10 of four counter and two key words. */
   philox(words: Uint32Array): Uint32Array
 }

@@ -323,6 +323,8 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("createPackEstimate", PackJobHandle::create_estimate);
   add("createPackVerifier", PackJobHandle::create_verifier);
   add("lockFile", lock_file);
+  add("packPlan", pack_plan);
+  add("tarHeader", tar_header);
   add("fileStates", file_states);
 }
 

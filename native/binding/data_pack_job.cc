@@ -11,6 +11,7 @@
 #include "../data/pack/pack_estimate.h"
 #include "../data/pack/pack_verify.h"
 #include "../data/pack/pack_writer.h"
+#include "../data/pack/tar_format.h"
 #include "convert.h"
 #include "data_spec.h"
 
@@ -229,6 +230,36 @@ Napi::Value PackJobHandle::progress(const Napi::CallbackInfo& info) {
 Napi::Value PackJobHandle::stop(const Napi::CallbackInfo& info) {
   get("stop")->job->Stop();
   return info.Env().Undefined();
+}
+
+Napi::Value pack_plan(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const auto box = info[0].As<Napi::Float32Array>();
+  const auto at = [&](size_t i) { return info[i].As<Napi::Number>().Int32Value(); };
+  const data::PackConfig config = picture_of(info[3].As<Napi::Object>());
+  const data::McuSize source = data::McuOf(info[4].IsNumber() ? at(4) : 0), own = data::McuOf(config.subsampling);
+  const data::PicturePlan plan = data::PlanPicture({box[0], box[1], box[2], box[3]}, at(1), at(2), config, info[4].IsNumber() ? &source : nullptr, own);
+  const data::McuSize& mcu = info[4].IsNumber() && !plan.reduced ? source : own;
+  auto object = Napi::Object::New(env);
+  object.Set("reduced", Napi::Boolean::New(env, plan.reduced));
+  object.Set("width", js(env, static_cast<double>(plan.width)));
+  object.Set("height", js(env, static_cast<double>(plan.height)));
+  const std::pair<const char*, const data::GridAxis*> axes[] = {{"x", &plan.grid.x}, {"y", &plan.grid.y}};
+  for (const auto& [name, axis] : axes) {
+    auto grid = Napi::Object::New(env);
+    grid.Set("origin", js(env, axis->origin));
+    grid.Set("step", js(env, axis->step));
+    object.Set(name, grid);
+  }
+  const int mcus = (plan.width + mcu.width - 1) / mcu.width;
+  object.Set("mcus", js(env, static_cast<double>(mcus)));
+  object.Set("restartInterval", js(env, static_cast<double>(data::RestartInterval(mcus, mcu.width))));
+  return object;
+}
+
+Napi::Value tar_header(const Napi::CallbackInfo& info) {
+  const std::string header = data::TarHeader(info[0].As<Napi::String>().Utf8Value(), static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()));
+  return Napi::Buffer<char>::Copy(info.Env(), header.data(), header.size());
 }
 
 Napi::Value lock_file(const Napi::CallbackInfo& info) {

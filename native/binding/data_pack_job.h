@@ -33,6 +33,10 @@ class PackJobHandle : public Handle<PackJobHandle, PackWork> {
   Napi::Value stop(const Napi::CallbackInfo& info);
 };
 
+/// Primitives for tests: which part of a frame is stored, and what stands in front of a member of a tar.
+Napi::Value pack_plan(const Napi::CallbackInfo& info);
+Napi::Value tar_header(const Napi::CallbackInfo& info);
+
 /// lockFile(descriptor) → whether this process has the file's lock now; it goes when the descriptor is closed, whatever ends the process.
 Napi::Value lock_file(const Napi::CallbackInfo& info);
 
