@@ -14,6 +14,7 @@
 #include "data_index.h"
 #include "data_loader.h"
 #include "data_pack.h"
+#include "data_pack_job.h"
 #include "data_spec.h"
 #include "registration.h"
 
@@ -300,6 +301,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   LoaderHandle::define(env, addon);
   IndexFileHandle::define(env, addon);
   PackHandle::define(env, addon);
+  PackJobHandle::define(env, addon);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
@@ -317,6 +319,12 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("createLoader", LoaderHandle::create);
   add("openIndexFile", IndexFileHandle::open);
   add("openPack", PackHandle::open);
+  add("createPackWriter", PackJobHandle::create_writer);
+  add("createPackEstimate", PackJobHandle::create_estimate);
+  add("createPackVerifier", PackJobHandle::create_verifier);
+  add("lockFile", lock_file);
+  add("packPlan", pack_plan);
+  add("tarHeader", tar_header);
   add("fileStates", file_states);
 }
 
