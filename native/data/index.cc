@@ -145,6 +145,11 @@ DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, Ind
 }
 
 std::string DatasetIndex::Path(uint32_t sequence, uint32_t frame) const {
+  if (!pack_) return FramePath(sequence, frame);
+  return PackMember(FramePath(sequence, frame), stills_.still ? frame : 0);
+}
+
+std::string DatasetIndex::FramePath(uint32_t sequence, uint32_t frame) const {
   const SequenceRow& row = parts_.rows[sequence];
   const size_t at = size_t{row.extra} + Picture(frame);
   std::string path(parts_.texts[row.dir]);

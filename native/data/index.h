@@ -78,6 +78,7 @@ class DatasetIndex {
     void operator()(void* memory) const { std::free(memory); }
   };
 
+  std::string FramePath(uint32_t sequence, uint32_t frame) const;
   /// Which picture of the sequence a frame is: all objects of a still are on its only one.
   uint32_t Picture(uint32_t frame) const { return stills_.still ? 0 : frame; }
   std::atomic<uint32_t>& Mean(uint32_t sequence, uint32_t frame) const { return means_.get()[size_t{parts_.start[sequence]} + Picture(frame)]; }
