@@ -41,7 +41,7 @@ export function checkPackedCrop(manifest: PackManifest, crop: LoaderSpec['crop']
       'ERR_CONFIG',
       `the crops of this configuration reach ${shortened(needed)} context sides around a target, but the pack holds ${shortened(manifest.contextFactor)} ` +
         `(packed for ${cropText(manifest.crop)}; now ${cropText(crop)})`,
-      { file: dir, hint: 'make a pack for this configuration in another folder: siamtrain data pack CONFIG FOLDER' },
+      { file: dir, hint: 'make a pack for this configuration in another folder: siamtrain data pack CONFIG --out FOLDER' },
     )
   }
   const stored = manifest.density * manifest.crop.zSize * smallest

@@ -48,9 +48,10 @@ export async function openPackedDataset(setting: DatasetSetting, source: PackSou
   try {
     checkIndex(file, manifest, at(manifest.index.file))
     const pack = await addon.openPack(at(manifest.table.file), manifest.shards.map((shard) => ({ path: at(shard.file), bytes: shard.bytes })))
-    if (pack.rows !== manifest.frames || pack.stored !== manifest.stored) {
+    const { rows, stored } = pack
+    if (rows !== manifest.frames || stored !== manifest.stored) {
       pack.dispose()
-      throw new SiamError('ERR_DATA', `Expected a table of ${manifest.frames} frames with ${manifest.stored} pictures, as ${packManifestFile} says, but it has ${pack.rows} with ${pack.stored}`, { file: at(manifest.table.file) })
+      throw new SiamError('ERR_DATA', `Expected a table of ${manifest.frames} frames with ${manifest.stored} pictures, as ${packManifestFile} says, but it has ${rows} with ${stored}`, { file: at(manifest.table.file) })
     }
     return { index: new DatasetIndex({ name, ratio, maxDiff }, file, pack), manifest, file: at(manifest.index.file) }
   } catch (error) {
@@ -67,7 +68,7 @@ function checkIndex(index: NativeIndexFile, manifest: PackManifest, file: string
 /** Why there is no manifest: no folder, another data set's, or a pack whose making was stopped. */
 async function noPack(dir: string, name: string): Promise<SiamError> {
   const own = path.join(dir, name)
-  if (!(await isDirectory(dir))) return new SiamError('ERR_DATA', 'pack not found: no such folder', { file: dir, hint: `siamtrain data pack CONFIG ${dir} makes one` })
+  if (!(await isDirectory(dir))) return new SiamError('ERR_DATA', 'pack not found: no such folder', { file: dir, hint: `siamtrain data pack CONFIG --out ${dir} makes one` })
   if (await isDirectory(own)) {
     return new SiamError('ERR_DATA', `the pack is not finished: it has no ${packManifestFile}`, { file: own, hint: 'the same siamtrain data pack command goes on where it stopped' })
   }
