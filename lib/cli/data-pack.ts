@@ -11,7 +11,7 @@ import { estimateText, packText } from './data-pack-text.ts'
 interface PackFlags {
   out: string
   workers?: number
-  density: number
+  density?: number
   quality: number
   subsampling: '420' | '444'
   shardSize?: number
@@ -32,8 +32,8 @@ Examples:
 A pack keeps of each frame the square around the target that training crops are cut from, as far as they can reach with the configuration's
 max_scale and max_shift: a tar of JPEGs for each 256 MB, a table of where each is, and the boxes. Training from it needs neither frames nor
 annotations, and its speed does not depend on the frames' size. Stopped at any moment (Ctrl-C, kill -9, a full disk), the same command goes on.
-Density: how many stored pixels there are for a pixel of a crop at most; 1 + max_scale is as fine as any crop can use. docs/packs.md has
-the sizes and errors.`
+Density: how many stored pixels there are for a pixel of a crop at most; no crop is finer than 1 + max_scale. docs/packs.md has the sizes
+and errors.`
 
 /** Adds `pack` to the `data` group. */
 export function registerDataPackCommand(data: Command): void {
@@ -44,7 +44,7 @@ export function registerDataPackCommand(data: Command): void {
     .argument('[overrides...]', 'dotted.key=value, applied to the configuration in order')
     .requiredOption('--out <dir>', 'folder for the packs: one folder in it for each data set')
     .option('--workers <n>', 'threads (default: one for each core)', integer(1, 1024))
-    .option('--density <d>', 'stored pixels for a pixel of a crop, at most', density, packDefaults.density)
+    .option('--density <d>', 'stored pixels for a pixel of a crop, at most (default: 1 + max_scale, at most 1.5)', density)
     .option('--quality <q>', 'JPEG quality, 1 to 100, of pictures that are not stored without loss', integer(1, 100), packDefaults.quality)
     .addOption(new Option('--subsampling <s>', 'of the colours of those pictures').choices(['420', '444']).default(packDefaults.subsampling))
     .option('--shard-size <mb>', 'size of a shard in MB (default: 256)', integer(1, 100_000))
@@ -72,7 +72,7 @@ async function run(file: string, overrides: string[], flags: PackFlags, signal: 
     return await makePacks(settings, {
       out,
       workers,
-      density: dense,
+      ...(dense === undefined ? {} : { density: dense }),
       quality,
       subsampling,
       ...(shardSize === undefined ? {} : { shardBytes: shardSize * 1e6 }),

@@ -108,7 +108,10 @@ async function verifyShards(dir: string, manifest: PackManifest, file: NativeInd
   try {
     const { problems } = await job.run()
     options.onProgress?.(job.progress().rows, manifest.frames)
-    for (const { shard, member, message } of problems) add(member === '' ? 'damaged_pack' : 'damaged_member', shard, member === '' ? message : `${member}: ${message}`, path.posix.dirname(member))
+    for (const { shard, member, message } of problems) {
+      if (member === '') add('damaged_pack', shard, message)
+      else add('damaged_member', shard, `${member}: ${message}`, path.posix.dirname(member))
+    }
   } catch (error) {
     options.signal?.throwIfAborted()
     throw error

@@ -10,27 +10,36 @@ import type { NativeDatasetIndex, NativePackJob, PackWriterResult } from '../../
 import { loadAddon } from '../../native/load.ts'
 import { packageVersion } from '../../version.ts'
 import { DatasetIndex } from '../compact-index.ts'
+import { isDirectory } from '../files.ts'
 import { headerBytes, writeIndexFile } from '../index-file.ts'
 import { type IndexDatasetsOptions, indexDatasets } from '../open-datasets.ts'
 import type { DataSettings, DatasetSetting } from '../settings.ts'
+import { type BadPackFrame, badFramesOf } from './bad-frames.ts'
 import { type PackEstimate, checkRoom, estimateFrom, estimateSamples, freeBytes } from './estimate.ts'
 import { type PackManifest, contextFactorOf, packFormat, packIndexFile, packManifestFile, packShardFile, packTableFile, packVersion } from './format.ts'
 import { type PackIdentity, differences, identityOf, indexHeader } from './identity.ts'
 import { lockFolder } from './lock.ts'
 import { readPackManifest } from './manifest.ts'
 import { packIndexSections } from './member-names.ts'
-import { type BadPackFrame, badFramesOf } from './bad-frames.ts'
 import { checkFolder, checkPlan, defaultShardBytes, otherPack, readPlan, removePack, shardCount, workFolderName, writePlan } from './plan.ts'
 
 /** Measured: docs/packs.md. */
-export const packDefaults = { density: 1.3, quality: 90, subsampling: '420' } as const
+export const packDefaults = { quality: 90, subsampling: '420' } as const
+const mostDensity = 1.5
+
+/** As many stored pixels as the finest crop that can be drawn has, within reason. */
+export function defaultDensity({ maxScale, maxScaleTemp }: PackIdentity['crop']): number {
+  return Math.min(1 + Math.max(maxScale, maxScaleTemp), mostDensity)
+}
 
 export interface PackOptions extends Pick<IndexDatasetsOptions, 'cwd' | 'signal' | 'log' | 'onProgress'> {
   /** Holds a folder for each data set. */
   out: string
   /** Threads; default: as many as there are cores. */
   workers?: number
+  /** Stored pixels for a pixel of a crop, at most. Default: {@link defaultDensity}. */
   density?: number
+  /** JPEG quality of pictures that are not stored without loss. */
   quality?: number
   subsampling?: '420' | '444'
   shardBytes?: number
@@ -95,6 +104,7 @@ export async function makePacks(settings: DataSettings, options: PackOptions): P
   const { indexes } = await indexDatasets(settings, { ...options, strict })
   try {
     const jobs = indexes.map((frames, i) => jobOf(settings, options, frames, settings.datasets[i]!, path.join(out, frames.name)))
+    if (options.overwrite !== true) for (const job of jobs) await checkBefore(job, options)
     const estimates: PackEstimate[] = []
     for (const job of jobs) estimates.push(await estimate(job, threads, signal))
     const free = await freeBytes(out)
@@ -111,7 +121,7 @@ export async function makePacks(settings: DataSettings, options: PackOptions): P
 }
 
 function jobOf({ crop }: DataSettings, options: PackOptions, frames: DatasetIndex, setting: DatasetSetting, folder: string): Job {
-  const { density = packDefaults.density, quality = packDefaults.quality, subsampling = packDefaults.subsampling } = options
+  const { density = defaultDensity(crop), quality = packDefaults.quality, subsampling = packDefaults.subsampling } = options
   const params: Record<string, unknown> = { ...setting.params }
   const identity = { dataset: { name: setting.name, params }, crop, contextFactor: contextFactorOf(crop), density, quality, subsampling, sequences: frames.sequences, frames: frames.frames }
   const members = new DatasetIndex({ name: frames.name, ratio: frames.ratio, maxDiff: frames.maxDiff, still: frames.still, emptyStills: frames.emptyStills }, packIndexSections(frames.sections, frames.still))
@@ -182,6 +192,16 @@ function summary({ folder, identity, frames }: Job, begun: number): Pick<PackedD
 function totals({ shards }: PackWriterResult): Pick<PackedDataset, 'stored' | 'bytes' | 'shards' | 'reusedShards' | 'bad'> {
   const sum = (of: (shard: PackWriterResult['shards'][number]) => number): number => shards.reduce((total, shard) => total + of(shard), 0)
   return { stored: sum((s) => s.entries), bytes: sum((s) => s.bytes), shards: shards.length, reusedShards: sum((s) => (s.reused ? 1 : 0)), bad: sum((s) => s.bad) }
+}
+
+/** Looks, without touching anything, whether the folder can be this pack's: a moment, where estimating takes some. */
+async function checkBefore({ folder, identity }: Job, options: PackOptions): Promise<void> {
+  if (!(await isDirectory(folder))) return
+  await checkFolder(folder)
+  const [manifest, plan] = [await readPackManifest(folder), await readPlan(folder)]
+  const told = manifest === null ? [] : differences(identityOf(manifest), identity)
+  if (told.length > 0) throw otherPack('there is another pack in this folder', told, folder)
+  if (manifest === null && plan !== null) checkPlan(plan, identity, options.shardBytes ?? defaultShardBytes, folder)
 }
 
 /** The manifest of a pack that is finished and the one that was asked for. @throws ERR_DATA when it is another one */
