@@ -204,6 +204,7 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startEpoch: integerOption('startEpoch', options.startEpoch ?? 0, 0),
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
+    decode: settings.decode,
   }
   const { indexes, problems } = await indexDatasets(settings, { ...options, strict })
   return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal)

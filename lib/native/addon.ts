@@ -259,6 +259,8 @@ export interface LoaderSpec {
   worldSize?: number
   /** Keep the means of frames that were decoded whole, so that it happens once a frame (default true; the batches are the same). */
   rememberMeans?: boolean
+  /** 'fast': frames of crops that are at least twice coarser than their pixels are decoded smaller (default 'exact'). */
+  decode?: 'exact' | 'fast'
 }
 
 export interface SkippedSample {
@@ -422,6 +424,15 @@ export interface NativeAddon {
    * Throws ERR_DATA when it is no JPEG, truncated or corrupt.
    */
   decodeJpeg(bytes: Uint8Array, region?: { x: number; y: number; width: number; height: number }): { data: Uint8Array; width: number; height: number; x: number; y: number }
+  /**
+   * At least what bilinear sampling of the frame's `region` needs, `reduction` (2, 4 or 8) times smaller where the frame's format allows it, and
+   * as decodeJpeg gives it where not: `grid` tells. width, height, x and y are the smaller picture's. Throws as decodeJpeg.
+   */
+  decodeReduced(
+    bytes: Uint8Array,
+    region: { x: number; y: number; width: number; height: number },
+    reduction: number,
+  ): { data: Uint8Array; width: number; height: number; x: number; y: number; grid: PixelGrid }
   encodeJpeg(
     pixels: Uint8Array,
     width: number,

@@ -79,6 +79,19 @@ data::PixelGrid grid_from_js(const Napi::Value& value) {
   return {axis("x"), axis("y")};
 }
 
+Napi::Object grid_to_js(Napi::Env env, const data::PixelGrid& grid) {
+  const auto axis = [env](const data::GridAxis& given) {
+    auto object = Napi::Object::New(env);
+    object.Set("origin", given.origin);
+    object.Set("step", given.step);
+    return object;
+  };
+  auto object = Napi::Object::New(env);
+  object.Set("x", axis(grid.x));
+  object.Set("y", axis(grid.y));
+  return object;
+}
+
 data::CropConfig crop_from_js(const Napi::Value& value) {
   const auto crop = value.As<Napi::Object>();
   data::CropConfig config;
@@ -117,6 +130,8 @@ data::SampleConfig sample_from_js(const Napi::Object& spec) {
   config.target = target_from_js(spec.Get("target"));
   const Napi::Value remember = spec.Get("rememberMeans");
   config.remember_means = remember.IsUndefined() || remember.ToBoolean().Value();
+  const Napi::Value decode = spec.Get("decode");
+  config.fast_decode = decode.IsString() && decode.As<Napi::String>().Utf8Value() == "fast";
   return config;
 }
 

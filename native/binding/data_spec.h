@@ -12,6 +12,7 @@ data::Datasets datasets_from_js(const Napi::Value& value);
 
 /// @throws SiamException ERR_ARGUMENT unless the steps are positive
 data::PixelGrid grid_from_js(const Napi::Value& value);
+Napi::Object grid_to_js(Napi::Env env, const data::PixelGrid& grid);
 
 data::CropConfig crop_from_js(const Napi::Value& value);
 data::TargetConfig target_from_js(const Napi::Value& value);
