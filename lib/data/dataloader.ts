@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os'
 import { SiamError, invalidArgument } from '../errors.ts'
 import type { LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../native/addon.ts'
+import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
 import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
@@ -32,6 +33,8 @@ export interface DataloaderOptions extends IndexDatasetsOptions {
   threads?: number
   /** Batches made ahead. Default: `queue_batches` of the configuration, 4. */
   queueBatches?: number
+  /** Where the batches will be copied to: with `pin_memory` they then lie in page-locked memory. They are on the CPU all the same. Default: cpu */
+  device?: string
   /** Where to begin: a resumed run goes on at its snapshot's cursor. Default: epoch 0, sample 0. */
   startEpoch?: number
   startSample?: number
@@ -205,6 +208,7 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
     decode: settings.decode,
+    device: settings.pinMemory ? checkedDevice(options.device ?? 'cpu', 'options.device') : 'cpu',
   }
   const { indexes, problems } = await indexDatasets(settings, { ...options, strict })
   return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal)

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "../base/error.h"
+#include "../engine/pinned_memory.h"
 #include "convert.h"
 #include "data_index.h"
 
@@ -58,6 +59,15 @@ std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& in
 }
 
 }  // namespace
+
+data::BlockAllocator batch_memory(c10::Device device) {
+  // Only the engine thread works with devices; this asks for their memory alone.
+  if (!device.is_cpu() && !at::hasCUDA()) {
+    throw SiamException("ERR_DEVICE", "Expected an available device but received '" + device.str() + "': no such device was found here");
+  }
+  const auto memory = std::make_shared<engine::PinnedMemory>(device);
+  return {[memory](size_t bytes) { return memory->allocate(bytes); }, [memory](void* block) { memory->release(block); }};
+}
 
 data::Datasets datasets_from_js(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
@@ -147,6 +157,8 @@ data::LoaderConfig loader_from_js(const Napi::Object& spec) {
   config.rank = number_or<int>(spec, "rank", 0);
   config.world_size = number_or<int>(spec, "worldSize", 1);
   config.strict = boolean(spec, "strict");
+  const Napi::Value device = spec.Get("device");
+  if (device.IsString()) config.allocator = batch_memory(c10::Device(device.As<Napi::String>().Utf8Value()));
   return config;
 }
 
