@@ -14,6 +14,9 @@ constexpr int kRowMargin = 1;
 /// Bytes that any row may be read or written beyond its end.
 constexpr int kRowSlack = 64;
 
+/// Chroma rows of this many samples or fewer are repeated, not filtered, where a pixel row is twice as wide (4:2:2, 4:2:0): so does libjpeg.
+constexpr int kTooNarrowToFilter = 2;
+
 struct Kernels {
   const char* name;
 
