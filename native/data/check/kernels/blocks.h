@@ -15,6 +15,14 @@ inline const char* BlockKindName(int kind) {
   return names[kind];
 }
 
+/// From row order to where the kernels want it.
+template <class T>
+std::array<T, 64> Placed(const std::array<T, 64>& in_rows) {
+  std::array<T, 64> placed;
+  for (int i = 0; i < 64; ++i) placed[CoefficientPlace(i / 8, i % 8)] = in_rows[i];
+  return placed;
+}
+
 inline int16_t AnyWord(Random& random) { return static_cast<int16_t>(random.Within(-32767, 32767)); }
 
 inline Block MakeBlock(int kind, Random& random) {

@@ -34,13 +34,14 @@ void CheckIdct(const Library& library, Report& report) {
       const auto quant = MakeQuant(scale, random);
       std::vector<Block> blocks(kBlocks);
       for (Block& block : blocks) block = MakeBlock(kind, random);
+      const auto placed_quant = Placed(quant);
       const auto jpeg = CraftGrayJpeg(blocks, kAcross, quant);
       std::vector<uint8_t> theirs(kBlocks * 64);
       const int failed = api.Decompress8(library.handle, jpeg.data(), jpeg.size(), theirs.data(), 0, kPixelGray);
       report.Expect(failed == 0, "library", api.GetErrorStr(library.handle), "blocks", kind);
       for (int b = 0; b < kBlocks; ++b) {
         uint8_t ours[64];
-        PortableKernels().idct(blocks[b].data(), quant.data(), ours, 8);
+        PortableKernels().idct(Placed(blocks[b]).data(), placed_quant.data(), ours, 8);
         bool equal = true;
         for (int y = 0; y < 8; ++y) {
           const uint8_t* row = theirs.data() + ((b / kAcross * 8 + y) * kAcross + b % kAcross) * 8;
