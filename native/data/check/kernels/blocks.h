@@ -49,6 +49,21 @@ inline Block MakeBlock(int kind, Random& random) {
   return block;
 }
 
+/// Whether a placed block has zeros outside of its first four rows and columns.
+inline bool IsIn4x4(const Block& placed) {
+  int outside = 0;
+  for (int i = 0; i < 64; ++i) {
+    if (i / 8 > 3 || i % 8 > 3) outside |= placed[CoefficientPlace(i / 8, i % 8)];
+  }
+  return outside == 0;
+}
+
+inline bool IsDcOnly(const Block& placed) {
+  int outside = 0;
+  for (int i = 1; i < 64; ++i) outside |= placed[CoefficientPlace(i / 8, i % 8)];
+  return outside == 0;
+}
+
 /// 16-bit quantisation in row order: ones, a usual table's size, all sizes, the largest.
 inline std::array<uint16_t, 64> MakeQuant(int kind, Random& random) {
   constexpr int largest[kQuantKinds] = {1, 10, 100, 1000, 65535, 65535};

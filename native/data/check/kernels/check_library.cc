@@ -110,7 +110,7 @@ Decoded DecodeNoise(const Library& library, int width, int height, int subsampli
 /// A chroma row with a copied sample before and behind it.
 std::vector<uint8_t> Margined(const uint8_t* row, int count) {
   std::vector<uint8_t> padded(static_cast<size_t>(count) + 2 + kRowSlack);
-  std::memcpy(padded.data() + 1, row, static_cast<size_t>(count));
+  std::copy_n(row, count, padded.data() + 1);
   padded[0] = row[0];
   padded[count + 1] = row[count - 1];
   return padded;
