@@ -122,8 +122,7 @@ SIAM_AVX512 __m512i Green(__m512i luma, __m512i cb, __m512i cr) {
   constexpr int kSelect = 0xD8;  // a ternary operation: the bits of the second operand where the third has ones, else of the first
   const __m512i pairs = _mm512_ternarylogic_epi32(_mm512_slli_epi16(cr, 8), cb, _mm512_set1_epi16(255), kSelect);
   const __m512i upper = _mm512_maddubs_epi16(Weights(44, 91), pairs), lower = _mm512_maddubs_epi16(Weights(13, 105), pairs);
-  const __m512i carry = _mm512_srai_epi16(_mm512_add_epi16(lower, _mm512_set1_epi16(16383)), 8);
-  return _mm512_sub_epi16(luma, _mm512_srai_epi16(_mm512_add_epi16(upper, carry), 7));
+  return _mm512_sub_epi16(luma, _mm512_mulhrs_epi16(_mm512_add_epi16(upper, _mm512_srai_epi16(lower, 8)), _mm512_set1_epi16(1 << 8)));
 }
 
 template <class Chroma>
