@@ -4,6 +4,17 @@
 
 namespace siam::data::jpeg {
 
-const Kernels& KernelsOfThisCpu() { return PortableKernels(); }
+std::vector<const Kernels*> KernelTables() {
+  std::vector<const Kernels*> tables{&PortableKernels()};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) tables.push_back(&Avx2Kernels());
+#endif
+  return tables;
+}
+
+const Kernels& KernelsOfThisCpu() {
+  static const Kernels& fastest = *KernelTables().back();
+  return fastest;
+}
 
 }  // namespace siam::data::jpeg

@@ -46,8 +46,13 @@ inline uint8_t Sample(int16_t x) { return static_cast<uint8_t>(std::clamp<int>(x
 void Idct(const int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride) {
   int16_t block[64];
   int below = 0;
-  for (int i = 0; i < 64; ++i) block[i] = Wrap(coefficients[i] * static_cast<int32_t>(quant[i]));
-  for (int i = 8; i < 64; ++i) below |= coefficients[i];
+  for (int row = 0; row < 8; ++row) {
+    for (int column = 0; column < 8; ++column) {
+      const int place = CoefficientPlace(row, column);
+      block[8 * row + column] = Wrap(coefficients[place] * static_cast<int32_t>(quant[place]));
+      if (row > 0) below |= coefficients[place];
+    }
+  }
   if (below == 0) {
     // Here libjpeg takes a short cut, and wraps where the transform would saturate.
     for (int x = 0; x < 8; ++x) block[x] = Wrap(block[x] * (1 << kPass1Bits));
@@ -115,39 +120,73 @@ void YccToBgr(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, int count,
   }
 }
 
-/// Calls use(first pixel, pixels, cb, cr) for the upsampled chroma of a row, piece by piece.
-template <class Use>
-inline void ByPieces(const uint8_t* cb_near, const uint8_t* cb_far, const uint8_t* cr_near, const uint8_t* cr_far, int count, Use use) {
+void YccAddBgr(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, int count, uint64_t* sums) {
+  for (int i = 0; i < count; ++i) {
+    const Bgr pixel = ToBgr(y[i], cb[i], cr[i]);
+    sums[0] += pixel.b;
+    sums[1] += pixel.g;
+    sums[2] += pixel.r;
+  }
+}
+
+void GrayToBgr(const uint8_t* y, int count, uint8_t* bgr) {
+  for (int i = 0; i < count; ++i) bgr[3 * i] = bgr[3 * i + 1] = bgr[3 * i + 2] = y[i];
+}
+
+/// Calls use(first pixel, pixels, cb, cr) for pieces of a row, whose chroma upsample(first sample, samples, cb, cr) gives.
+template <class Upsample, class Use>
+inline void ByPieces(int count, Upsample upsample, Use use) {
   constexpr int kPiece = 128;
   uint8_t cb[kPiece], cr[kPiece];
   for (int x = 0; x < count; x += kPiece) {
-    const int pixels = std::min(kPiece, count - x), half = x / 2;
-    UpsampleH2v2(cb_near + half, cb_far + half, (pixels + 1) / 2, cb);
-    UpsampleH2v2(cr_near + half, cr_far + half, (pixels + 1) / 2, cr);
+    const int pixels = std::min(kPiece, count - x);
+    upsample(x / 2, (pixels + 1) / 2, cb, cr);
     use(x, pixels, cb, cr);
   }
 }
 
+inline auto H2v1(const uint8_t* in_cb, const uint8_t* in_cr) {
+  return [=](int x, int count, uint8_t* cb, uint8_t* cr) {
+    UpsampleH2v1(in_cb + x, count, cb);
+    UpsampleH2v1(in_cr + x, count, cr);
+  };
+}
+
+inline auto H2v2(const uint8_t* cb_near, const uint8_t* cb_far, const uint8_t* cr_near, const uint8_t* cr_far) {
+  return [=](int x, int count, uint8_t* cb, uint8_t* cr) {
+    UpsampleH2v2(cb_near + x, cb_far + x, count, cb);
+    UpsampleH2v2(cr_near + x, cr_far + x, count, cr);
+  };
+}
+
+inline auto ToPixels(const uint8_t* y, uint8_t* bgr) {
+  return [=](int x, int pixels, const uint8_t* cb, const uint8_t* cr) { YccToBgr(y + x, cb, cr, pixels, bgr + 3 * static_cast<ptrdiff_t>(x)); };
+}
+
+inline auto ToSums(const uint8_t* y, uint64_t* sums) {
+  return [=](int x, int pixels, const uint8_t* cb, const uint8_t* cr) { YccAddBgr(y + x, cb, cr, pixels, sums); };
+}
+
+void H2v1ToBgr(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, int count, uint8_t* bgr) {
+  ByPieces(count, H2v1(cb, cr), ToPixels(y, bgr));
+}
+
+void H2v1AddBgr(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, int count, uint64_t* sums) {
+  ByPieces(count, H2v1(cb, cr), ToSums(y, sums));
+}
+
 void H2v2ToBgr(const uint8_t* y, const uint8_t* cb_near, const uint8_t* cb_far, const uint8_t* cr_near, const uint8_t* cr_far, int count,
                uint8_t* bgr) {
-  ByPieces(cb_near, cb_far, cr_near, cr_far, count,
-           [=](int x, int pixels, const uint8_t* cb, const uint8_t* cr) { YccToBgr(y + x, cb, cr, pixels, bgr + 3 * x); });
+  ByPieces(count, H2v2(cb_near, cb_far, cr_near, cr_far), ToPixels(y, bgr));
 }
 
 void H2v2AddBgr(const uint8_t* y, const uint8_t* cb_near, const uint8_t* cb_far, const uint8_t* cr_near, const uint8_t* cr_far, int count,
                 uint64_t* sums) {
-  ByPieces(cb_near, cb_far, cr_near, cr_far, count, [=](int x, int pixels, const uint8_t* cb, const uint8_t* cr) {
-    for (int i = 0; i < pixels; ++i) {
-      const Bgr pixel = ToBgr(y[x + i], cb[i], cr[i]);
-      sums[0] += pixel.b;
-      sums[1] += pixel.g;
-      sums[2] += pixel.r;
-    }
-  });
+  ByPieces(count, H2v2(cb_near, cb_far, cr_near, cr_far), ToSums(y, sums));
 }
 
-constexpr Kernels kPortable{"portable",   Idct,     IdctDc,    UpsampleH2v1, UpsampleH2v2,
-                            UpsampleH1v2, YccToBgr, H2v2ToBgr, H2v2AddBgr};
+constexpr Kernels kPortable{"portable", Idct,      Idct,      IdctDc,    UpsampleH2v1, UpsampleH2v2, UpsampleH1v2, YccToBgr,
+                            H2v1ToBgr,  H2v2ToBgr, YccAddBgr, H2v1AddBgr, H2v2AddBgr,   GrayToBgr};
 
 }  // namespace
 

@@ -1,12 +1,18 @@
-// The tables of kernels.h that exist beside the portable one. Each is to be called only on a CPU that has the instructions.
+// The tables of kernels.h one by one, for checks. The fastest comes last.
 #pragma once
+
+#include <vector>
 
 #include "kernels.h"
 
 namespace siam::data::jpeg {
 
 #if defined(__x86_64__)
+/// To be called only on a CPU that has the instructions.
 const Kernels& Avx2Kernels();
 #endif
+
+/// Every table that this CPU runs, the portable one first.
+std::vector<const Kernels*> KernelTables();
 
 }  // namespace siam::data::jpeg

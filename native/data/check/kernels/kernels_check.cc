@@ -1,0 +1,15 @@
+// Proves the kernels of the JPEG decoder: the portable ones give what the JPEG library gives, all others what the portable ones give.
+// Exit code 0 and "ok" when all holds. Built and run by a test, and by check/run.sh with sanitizers.
+#include "check.h"
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::printf("usage: kernels_check LIBTURBOJPEG\n");
+    return 2;
+  }
+  siam::data::jpeg::Report report;
+  siam::data::jpeg::CheckTables(report);
+  siam::data::jpeg::CheckAgainstLibrary(argv[1], report);
+  if (report.failures() == 0) std::printf("ok\n");
+  return report.failures() == 0 ? 0 : 1;
+}
