@@ -55,7 +55,7 @@ __attribute__((noinline)) inline bool ReadLongAc(BitReader& reader, const AcTabl
   return true;
 }
 
-/// Reads AC coefficients into `block` [64], row order, which holds zeros.
+/// Reads AC coefficients into `block` [64], which holds zeros, each to its CoefficientPlace.
 /// @returns the zigzag index of the last one that was written, 0 when there is none, or kBadBlock
 SIAM_INLINE int ReadAc(BitReader& reader, const AcTable& table, int16_t* block) {
   static_assert(kDcBits + 4 * kAcBits <= 56, "bits of a refill");
@@ -74,7 +74,7 @@ SIAM_INLINE int ReadAc(BitReader& reader, const AcTable& table, int16_t* block) 
           at = long_at;
           value = long_value;
           if (at < 63) {
-            block[kNaturalOrder[at]] = static_cast<int16_t>(value);
+            block[kPlaceOfZigzag[at]] = static_cast<int16_t>(value);
             index = at;
             goto refilled;
           }
@@ -83,11 +83,11 @@ SIAM_INLINE int ReadAc(BitReader& reader, const AcTable& table, int16_t* block) 
         }
         if (at >= kEndOfBlock) return index;
         if (at > 63) return kBadBlock;
-        block[63] = static_cast<int16_t>(value);
+        block[kPlaceOfZigzag[63]] = static_cast<int16_t>(value);
         return 63;
       }
       reader.Skip(entry & 255);
-      block[kNaturalOrder[next]] = static_cast<int16_t>(entry >> 16);
+      block[kPlaceOfZigzag[next]] = static_cast<int16_t>(entry >> 16);
       index = next;
     }
     reader.Refill();

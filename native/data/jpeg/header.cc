@@ -2,11 +2,37 @@
 
 #include <cstring>
 
+#include "kernels.h"
+
 namespace siam::data::jpeg {
 
-const std::array<uint8_t, 64> kNaturalOrder = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12, 19, 26, 33, 40, 48,
-                                               41, 34, 27, 20, 13, 6,  7,  14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23,
-                                               30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
+namespace {
+
+/// Walks the diagonals, up and down in turn.
+constexpr std::array<uint8_t, 64> Places() {
+  std::array<uint8_t, 64> places{};
+  int row = 0, column = 0;
+  for (int i = 0; i < 64; ++i) {
+    places[static_cast<size_t>(i)] = static_cast<uint8_t>(CoefficientPlace(row, column));
+    const bool up = (row + column) % 2 == 0;
+    if (up && column == 7) {
+      ++row;
+    } else if (!up && row == 7) {
+      ++column;
+    } else if (up) {
+      ++column;
+      if (row > 0) --row;
+    } else {
+      ++row;
+      if (column > 0) --column;
+    }
+  }
+  return places;
+}
+
+}  // namespace
+
+const std::array<uint8_t, 64> kPlaceOfZigzag = Places();
 
 namespace {
 
@@ -36,7 +62,7 @@ bool ReadQuantTables(Segment s, Header& header, Seen& seen) {
     if (slot > 3 || wide > 1 || s.size - at < static_cast<size_t>(64 << wide)) return false;
     for (int i = 0; i < 64; ++i, at += static_cast<size_t>(1 + wide)) {
       const int value = wide ? s.U16(at) : s.data[at];
-      header.quant[slot][kNaturalOrder[i]] = static_cast<uint16_t>(value);
+      header.quant[slot][kPlaceOfZigzag[i]] = static_cast<uint16_t>(value);
     }
     seen.quant |= 1u << slot;
   }

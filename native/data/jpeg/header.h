@@ -32,14 +32,14 @@ struct Header {
   int width = 0, height = 0;
   int components = 0;  ///< 1: gray, 3: YCbCr
   std::array<ComponentHeader, 3> component;
-  std::array<std::array<uint16_t, 64>, 4> quant{};  ///< in row order
+  std::array<std::array<uint16_t, 64>, 4> quant{};  ///< each where CoefficientPlace says
   std::array<HuffmanCodes, 4> dc{}, ac{};
   int restart_interval = 0;  ///< MCUs between restart markers, 0: none
   size_t data_begin = 0;     ///< of the entropy-coded data
 };
 
-/// Natural (row) order of the coefficient that is the i-th in zigzag order.
-extern const std::array<uint8_t, 64> kNaturalOrder;
+/// Where the coefficient that is the i-th in zigzag order is kept: CoefficientPlace of its row and column.
+extern const std::array<uint8_t, 64> kPlaceOfZigzag;
 
 /// @returns whether the file is one that our decoder takes, with nothing in its header that libjpeg-turbo would warn about
 bool ReadHeader(const uint8_t* data, size_t size, Header& header);

@@ -29,6 +29,7 @@ class RowWriter {
   const Rect region_;
   uint8_t* const out_;
   uint64_t* const sums_;
+  const bool wide_, high_;  ///< chroma has half the luma's columns, rows
   const Kernels& kernels_;
   std::vector<uint8_t>& scratch_;
   size_t scratch_row_;

@@ -59,7 +59,7 @@ SIAM_INLINE bool ReadMcus(const Run& run, int count, int mcu_x, int mcu_y, Plane
       } else {
         if (last < 0) return false;
         coefficients[0] = static_cast<int16_t>(prediction);
-        kernels.idct(coefficients, block.quant, out[b], stride[b]);
+        (last <= kLastOf4x4 ? kernels.idct_4x4 : kernels.idct)(coefficients, block.quant, out[b], stride[b]);
         std::memset(coefficients, 0, sizeof coefficients);
       }
       out[b] += block.h * 8;
