@@ -1,6 +1,11 @@
-// One block's entropy-coded coefficients: read, or passed over.
+// The entropy-coded coefficients of a run of blocks: read, or passed over.
+//
+// Each step is one table lookup, and whether a block ended with it changes which table comes next, not where the program goes: a branch
+// would be guessed wrong at nearly every block, which costs more than the lookups. What a lookup cannot do is rare, and done by functions
+// of their own, on a copy of the reader: one whose address is taken would live in memory and not in registers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "bit_reader.h"
@@ -10,131 +15,147 @@
 namespace siam::data::jpeg {
 
 #define SIAM_INLINE inline __attribute__((always_inline))
+#define SIAM_RARE inline __attribute__((noinline, cold))
 
-// What is rare is done by functions of their own, on a copy of the reader: one whose address is taken would live in memory, not in registers.
+/// Blocks of a run: sixteen MCUs of at most six.
+constexpr int kRunMcus = 16;
+constexpr int kMaxMcuBlocks = 6;
+constexpr int kRunBlocks = kRunMcus * kMaxMcuBlocks;
 
-// Results of ReadAc beside the index of the last coefficient.
-constexpr int kBadBlock = -1;
+/// The tables of each block of a run. Behind the last one, tables with nothing but slow entries end the loop.
+template <typename Entry>
+struct RunStep {
+  const Entry* first = nullptr;
+  const Entry* ac = nullptr;
+  const BlockCodes* codes = nullptr;
+  int* prediction = nullptr;  ///< of the block's component, when blocks are passed over
+};
 
-/// A DC difference that the lookup does not hold. @returns false on a bad code
-__attribute__((noinline)) inline bool ReadLongDc(BitReader& reader, const DcTable& table, int& difference) {
-  const int size = table.codes.Read(reader);
-  if (size < 0) return false;
-  difference = ReadExtra(reader, size);
+/// Where a block's coefficients lie: [0, 64) those of the zigzag index; behind the block for kNowhere and more.
+extern const std::array<uint8_t, 256> kBlockPlaces;
+
+/// One AC symbol. @param k  the last coefficient's index, moved on; 64 where the block ends     @returns false when it is bad
+SIAM_RARE bool ReadSlowAc(BitReader& reader, const BlockCodes& codes, int& k, int& value) {
   reader.Refill();
-  return true;
-}
-
-/// Reads a DC difference. @returns false on a bad code. Leaves 56 bits less kDcBits in the reader.
-SIAM_INLINE bool ReadDc(BitReader& reader, const DcTable& table, int& prediction) {
-  reader.Refill();
-  const int32_t entry = table.lookup[reader.Peek(kDcBits)];
-  if (__builtin_expect(entry != 0, 1)) {
-    reader.Skip(entry & 255);
-    prediction += entry >> 16;
-    return true;
-  }
-  BitReader copy = reader;
-  int difference = 0;
-  const bool good = ReadLongDc(copy, table, difference);
-  reader = copy;
-  prediction += difference;
-  return good;
-}
-
-/// An AC symbol that the lookup does not hold. @param index  that of the last coefficient, moved on     @returns false on a bad one
-__attribute__((noinline)) inline bool ReadLongAc(BitReader& reader, const AcTable& table, int& index, int& value) {
-  reader.Refill();
-  const int symbol = table.codes.Read(reader);
+  const int symbol = codes.ac.Read(reader);
   if (symbol < 0) return false;
   const int run = symbol >> 4, size = symbol & 15;
-  if (size == 0 && run != 0 && run != 15) return false;
-  index += symbol == 0 ? kEndOfBlock : run + 1;
   value = ReadExtra(reader, size);
+  if (symbol == 0) {
+    k = 64;
+    return true;
+  }
+  k += run + 1;
+  return k <= 63 && (size != 0 || run == 15);
+}
+
+SIAM_RARE bool ReadSlowDc(BitReader& reader, const BlockCodes& codes, int& difference) {
   reader.Refill();
+  const int size = codes.dc.Read(reader);
+  if (size < 0) return false;
+  difference = ReadExtra(reader, size);
   return true;
 }
 
-/// Reads AC coefficients into `block` [64], which holds zeros, each to its CoefficientPlace.
-/// @returns the zigzag index of the last one that was written, 0 when there is none, or kBadBlock
-SIAM_INLINE int ReadAc(BitReader& reader, const AcTable& table, int16_t* block) {
-  static_assert(kDcBits + 4 * kAcBits <= 56, "bits of a refill");
-  int index = 0;
+/// Passes over blocks, whose DC differences are added to the predictions.
+/// @param step  of the first block; those after it up to the end     @returns false when something is bad
+SIAM_INLINE bool PassRun(BitReader& bits, const RunStep<int32_t>* step, const RunStep<int32_t>* end) {
+  static_assert(4 * kPassBits <= 56, "bits of a refill");
+  BitReader reader = bits;
+  const int32_t* table = step->first;
+  int k = 0;
   for (;;) {
-    for (int i = 0; i < 4; ++i) {
-      const int32_t entry = table.lookup[reader.Peek(kAcBits)];
-      const int next = index + (entry >> 8 & 255);
-      if (__builtin_expect(next >= 63, 0)) {
-        int at = next, value = entry >> 16;
-        if (next >= kNoEntry) {
-          BitReader copy = reader;
-          int long_at = index, long_value = 0;
-          if (!ReadLongAc(copy, table, long_at, long_value)) return kBadBlock;
-          reader = copy;
-          at = long_at;
-          value = long_value;
-          if (at < 63) {
-            block[kPlaceOfZigzag[at]] = static_cast<int16_t>(value);
-            index = at;
-            goto refilled;
-          }
-        } else {
-          reader.Skip(entry & 255);
-        }
-        if (at >= kEndOfBlock) return index;
-        if (at > 63) return kBadBlock;
-        block[kPlaceOfZigzag[63]] = static_cast<int16_t>(value);
-        return 63;
-      }
-      reader.Skip(entry & 255);
-      block[kPlaceOfZigzag[next]] = static_cast<int16_t>(entry >> 16);
-      index = next;
-    }
     reader.Refill();
-  refilled:;
+    for (int i = 0; i < 4; ++i) {
+      const int64_t entry = table[reader.Peek(kPassBits)];
+      const int next = k + static_cast<int>(entry >> 24 & 63);
+      if (__builtin_expect(next >= 63, 0)) {
+        if (step == end) {
+          bits = reader;
+          return true;
+        }
+        BitReader copy = reader;
+        int value = 0, at = k;
+        if (table != step->ac) {
+          if (!ReadSlowDc(copy, *step->codes, value)) return false;
+          *step->prediction += value;
+          table = step->ac;
+        } else if (!ReadSlowAc(copy, *step->codes, at, value)) {
+          return false;
+        } else if (at >= 63) {
+          ++step;
+          table = step->first;
+          at = 0;
+        }
+        k = at;
+        reader = copy;
+        break;
+      }
+      *step->prediction += static_cast<int16_t>(entry >> 8);
+      reader.Skip(static_cast<int>(entry & 255));
+      const intptr_t ended = static_cast<intptr_t>(entry >> 63);  // all ones or zeros
+      const auto stay = reinterpret_cast<intptr_t>(step->ac), go = reinterpret_cast<intptr_t>(step[1].first);
+      table = reinterpret_cast<const int32_t*>(stay ^ ((stay ^ go) & ended));
+      k = next & static_cast<int>(~ended);
+      step -= ended;
+    }
   }
 }
 
-/// Passes over one AC symbol. @param index  moved on     @returns false on a bad one
-__attribute__((noinline)) inline bool StepAc(BitReader& reader, const AcTable& table, int& index) {
-  const int32_t entry = table.lookup[reader.Peek(kAcBits)];
-  int value;
-  if ((entry >> 8 & 255) == kNoEntry) return ReadLongAc(reader, table, index, value);
-  index += entry >> 8 & 255;
-  reader.Skip(entry & 255);
-  reader.Refill();
-  return true;
-}
-
-/// Passes over AC coefficients. @returns false when they are bad
-SIAM_INLINE bool SkipAc(BitReader& reader, const AcTable& table, const SkipTable& skip) {
-  static_assert(kDcBits + 3 * kSkipBits <= 56, "bits of a refill");
-  int index = 0;
+/// Reads blocks' coefficients. The first of each is its DC difference.
+/// @param coefficients [64·(blocks + 1)] zeros but for each block's first     @param last  gets the index of each block's last coefficient, or more
+SIAM_INLINE bool ReadRun(BitReader& bits, const RunStep<int64_t>* step, const RunStep<int64_t>* end, int16_t* coefficients, uint8_t* last) {
+  static_assert(4 * kReadBits <= 56, "bits of a refill");
+  BitReader reader = bits;
+  const int64_t* table = step->first;
+  int k = 0;
   for (;;) {
-    for (int i = 0; i < 3; ++i) {
-      const int entry = skip.lookup[reader.Peek(kSkipBits)];
-      const int next = index + (entry >> 4);
-      // An end behind the last coefficient is none: those bits belong to the next block.
-      if (__builtin_expect(next >= kEndOfBlock && next < kEndOfBlock + 63, 1)) {
-        reader.Skip(entry & 15);
-        return true;
-      }
-      if (__builtin_expect(next >= 63 || entry == 0, 0)) {
-        // Step by step, because the block ends somewhere within this lookup, or because the code is long.
-        BitReader copy = reader;
-        int at = index;
-        if (!StepAc(copy, table, at)) return false;
-        reader = copy;
-        if (at == 63 || at >= kEndOfBlock) return true;
-        if (at > 63) return false;
-        index = at;
-        goto refilled;
-      }
-      reader.Skip(entry & 15);
-      index = next;
-    }
     reader.Refill();
-  refilled:;
+    for (int i = 0; i < 4; ++i) {
+      const int64_t entry = table[reader.Peek(kReadBits)];
+      const int next = k + static_cast<int>(entry >> 56 & 63);
+      if (__builtin_expect(next >= 63, 0)) {
+        if (step == end) {
+          bits = reader;
+          return true;
+        }
+        BitReader copy = reader;
+        int value = 0, at = k;
+        if (table != step->ac) {
+          if (!ReadSlowDc(copy, *step->codes, value)) return false;
+          coefficients[0] = static_cast<int16_t>(value);
+          table = step->ac;
+          *last = 0;
+        } else {
+          if (!ReadSlowAc(copy, *step->codes, at, value)) return false;
+          if (at <= 63) {
+            coefficients[kBlockPlaces[at]] = static_cast<int16_t>(value);
+            *last = static_cast<uint8_t>(at);
+          }
+          if (at >= 63) {
+            ++step;
+            ++last;
+            coefficients += 64;
+            table = step->first;
+            at = 0;
+          }
+        }
+        k = at;
+        reader = copy;
+        break;
+      }
+      coefficients[kBlockPlaces[k + (entry >> 8 & 255)]] = static_cast<int16_t>(entry >> 16);
+      coefficients[kBlockPlaces[k + (entry >> 32 & 255)]] = static_cast<int16_t>(entry >> 40);
+      *last = static_cast<uint8_t>(next);
+      reader.Skip(static_cast<int>(entry & 255));
+      const intptr_t ended = static_cast<intptr_t>(entry >> 63);
+      const auto stay = reinterpret_cast<intptr_t>(step->ac), go = reinterpret_cast<intptr_t>(step[1].first);
+      table = reinterpret_cast<const int64_t*>(stay ^ ((stay ^ go) & ended));
+      k = next & static_cast<int>(~ended);
+      coefficients += 64 & ended;
+      last -= ended;
+      step -= ended;
+    }
   }
 }
 

@@ -7,7 +7,7 @@ namespace siam::data::jpeg {
 namespace {
 
 // Enough for the calls to cost nothing, little enough that rows which nobody wants are not unstuffed.
-constexpr size_t kChunk = 16384;
+constexpr size_t kChunk = 32768;
 
 }  // namespace
 
@@ -15,14 +15,14 @@ void EntropySource::Start(const uint8_t* data, const uint8_t* end) {
   in_ = data;
   end_ = end;
   // Never moved while a reader points into it. Behind the interval's end, what is read is never used: any bytes do.
-  const size_t needed = static_cast<size_t>(end - data) + 2 * kMcuBytes;
+  const size_t needed = static_cast<size_t>(end - data) + 2 * kRunBytes;
   if (bytes_.size() < needed) bytes_.resize(needed);
 }
 
 BitReader EntropySource::Open() {
   size_ = 0;
   complete_ = false;
-  while (!complete_ && size_ < kMcuBytes) Unstuff();
+  while (!complete_ && size_ < kRunBytes) Unstuff();
   return {bytes_.data(), 0, 0};
 }
 
@@ -46,7 +46,7 @@ void EntropySource::Unstuff() {
   if (in_ >= end_) complete_ = true;
   size_ = static_cast<size_t>(out - bytes_.data());
   // The reader looks ahead: behind a complete interval's end it may be without having used more than there is.
-  limit_ = bytes_.data() + size_ - (complete_ ? 0 : kMcuBytes);
+  limit_ = bytes_.data() + size_ - (complete_ ? 0 : kRunBytes);
 }
 
 bool EntropySource::More(BitReader reader) {

@@ -9,8 +9,8 @@
 
 namespace siam::data::jpeg {
 
-/// More than any MCU of ours takes: 6 blocks of 64 codes with their extra bits, 31 bits each.
-constexpr size_t kMcuBytes = 2048;
+/// More than any run of blocks takes: 96 blocks of 64 codes with their extra bits, 31 bits each, and what a reader looks ahead.
+constexpr size_t kRunBytes = 24576;
 
 constexpr uint8_t kMarkerEnd = 0xD9, kMarkerRestart0 = 0xD0;
 
@@ -22,7 +22,7 @@ class EntropySource {
   /// Begins to read the interval that comes next.
   BitReader Open();
 
-  /// Whether an MCU may be read without a look at the end. Asked before each one.
+  /// Whether a run of blocks may be read without a look at the end. Asked before each one.
   bool Safe(const BitReader& reader) const { return reader.at <= limit_; }
 
   /// To be called where it is not: gets more data.

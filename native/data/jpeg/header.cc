@@ -2,37 +2,7 @@
 
 #include <cstring>
 
-#include "kernels.h"
-
 namespace siam::data::jpeg {
-
-namespace {
-
-/// Walks the diagonals, up and down in turn.
-constexpr std::array<uint8_t, 64> Places() {
-  std::array<uint8_t, 64> places{};
-  int row = 0, column = 0;
-  for (int i = 0; i < 64; ++i) {
-    places[static_cast<size_t>(i)] = static_cast<uint8_t>(CoefficientPlace(row, column));
-    const bool up = (row + column) % 2 == 0;
-    if (up && column == 7) {
-      ++row;
-    } else if (!up && row == 7) {
-      ++column;
-    } else if (up) {
-      ++column;
-      if (row > 0) --row;
-    } else {
-      ++row;
-      if (column > 0) --column;
-    }
-  }
-  return places;
-}
-
-}  // namespace
-
-const std::array<uint8_t, 64> kPlaceOfZigzag = Places();
 
 namespace {
 
@@ -55,6 +25,7 @@ struct Seen {
 };
 
 bool ReadQuantTables(Segment s, Header& header, Seen& seen) {
+  constexpr std::array<uint8_t, 64> places = PlacesOfZigzag<64>();
   size_t at = 0;
   while (at < s.size) {
     const int slot = s.data[at] & 15, wide = s.data[at] >> 4;
@@ -62,7 +33,7 @@ bool ReadQuantTables(Segment s, Header& header, Seen& seen) {
     if (slot > 3 || wide > 1 || s.size - at < static_cast<size_t>(64 << wide)) return false;
     for (int i = 0; i < 64; ++i, at += static_cast<size_t>(1 + wide)) {
       const int value = wide ? s.U16(at) : s.data[at];
-      header.quant[slot][kPlaceOfZigzag[i]] = static_cast<uint16_t>(value);
+      header.quant[slot][places[i]] = static_cast<uint16_t>(value);
     }
     seen.quant |= 1u << slot;
   }

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels.h"
+
 namespace siam::data::jpeg {
 
 struct ComponentHeader {
@@ -38,8 +40,29 @@ struct Header {
   size_t data_begin = 0;     ///< of the entropy-coded data
 };
 
-/// Where the coefficient that is the i-th in zigzag order is kept: CoefficientPlace of its row and column.
-extern const std::array<uint8_t, 64> kPlaceOfZigzag;
+/// CoefficientPlace of the i-th coefficient in zigzag order. @tparam kSize  64 or more; the rest are zeros
+template <size_t kSize>
+constexpr std::array<uint8_t, kSize> PlacesOfZigzag() {
+  std::array<uint8_t, kSize> places{};
+  int row = 0, column = 0;
+  for (size_t i = 0; i < 64; ++i) {
+    places[i] = static_cast<uint8_t>(CoefficientPlace(row, column));
+    // Along the diagonals, up and down in turn.
+    const bool up = (row + column) % 2 == 0;
+    if (up && column == 7) {
+      ++row;
+    } else if (!up && row == 7) {
+      ++column;
+    } else if (up) {
+      ++column;
+      if (row > 0) --row;
+    } else {
+      ++row;
+      if (column > 0) --column;
+    }
+  }
+  return places;
+}
 
 /// @returns whether the file is one that our decoder takes, with nothing in its header that libjpeg-turbo would warn about
 bool ReadHeader(const uint8_t* data, size_t size, Header& header);

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <vector>
 
+#include "blocks.h"
 #include "entropy_source.h"
 #include "header.h"
 #include "huffman.h"
@@ -12,45 +13,20 @@
 
 namespace siam::data::jpeg {
 
-/// A scan's tables, kept from one frame to the next: most frames of a data set have the same ones.
-class ScanTables {
- public:
-  /// @returns the table for these codes, or nullptr when they are no prefix code
-  const DcTable* Dc(int slot, const HuffmanCodes& codes);
-  const AcTable* Ac(int slot, const HuffmanCodes& codes);
-  /// The skip table of a slot whose AC table was asked for.
-  const SkipTable* Skip(int slot);
-
- private:
-  template <typename Table>
-  struct Slot {
-    HuffmanCodes codes;
-    std::unique_ptr<Table> table;
-    bool good = false;
-  };
-  template <typename Table>
-  static const Table* Get(Slot<Table>& slot, const HuffmanCodes& codes, bool& changed);
-
-  Slot<DcTable> dc_[4];
-  Slot<AcTable> ac_[4];
-  std::unique_ptr<SkipTable> skip_[4];
-  bool skip_made_[4] = {};
-};
-
 /// One block of an MCU.
 struct BlockPlace {
-  const DcTable* dc = nullptr;
-  const AcTable* ac = nullptr;
-  const SkipTable* skip = nullptr;
   const uint16_t* quant = nullptr;
   int component = 0;
   int x = 0, y = 0;  ///< of the block in its MCU
   int h = 1, v = 1;  ///< of its component
 };
 
-struct McuPlan {
-  int blocks = 0;
-  BlockPlace block[6];
+/// What the loops over a run of MCUs go by.
+struct RunPlan {
+  int blocks = 0;  ///< of an MCU
+  BlockPlace block[kMaxMcuBlocks];
+  RunStep<int32_t> pass[kRunBlocks + 1];
+  RunStep<int64_t> read[kRunBlocks + 1];
 };
 
 class Scan {
@@ -72,14 +48,16 @@ class Scan {
  private:
   int64_t IntervalEnd() const;
   bool NextInterval(bool read_all);
+  bool MakePlan(const Header& header);
   bool PassTo(int64_t mcu);
   bool PredictionsAreSmall() const;
 
   const Layout* layout_ = nullptr;
   Plane* planes_ = nullptr;
   const Kernels* kernels_ = nullptr;
-  ScanTables tables_;
-  McuPlan plan_;
+  BlockCodesCache cache_;
+  RunPlan plan_;
+  std::vector<int16_t> coefficients_;
   EntropySource source_;
   BitReader reader_;
   int prediction_[3] = {};
