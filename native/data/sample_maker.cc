@@ -53,10 +53,10 @@ FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part) {
   return decoder_.DecodeRegion(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
 }
 
-FrameView SampleMaker::DecodeWhole(Frame& frame) {
+FrameView SampleMaker::DecodePartAndMean(Frame& frame, const Rect& part, Bgr& mean) {
   const Stopwatch watch(times_.decode);
   ++times_.whole_decodes;
-  return decoder_.Decode(frame.info, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
+  return decoder_.DecodeRegionAndMean(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels, mean);
 }
 
 PairRef SampleMaker::Pair(uint32_t epoch, uint32_t sample, uint32_t attempt) {
@@ -86,18 +86,17 @@ void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const 
   const Rect part_z = Footprint(geometry.z), part_x = Footprint(geometry.x);
   const bool leaves = !Rect{0, 0, z_.info.width, z_.info.height}.Contains(part_z) ||
                       !Rect{0, 0, frame_x.info.width, frame_x.info.height}.Contains(part_x);
-  // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which that frame is decoded whole, once.
+  // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which all of that frame is decoded, once.
   Bgr border;
   const DatasetIndex& dataset = sampler_->dataset(pair.z);
   const bool known = config_.remember_means && dataset.KnownMean(pair.z.sequence, pair.z.frame, border);
+  const Rect wanted_z = same_frame ? Union(part_z, part_x) : part_z;
   FrameView view_z;
   if (leaves && !known) {
-    view_z = DecodeWhole(z_);
-    const Stopwatch watch(times_.mean);
-    border = TruncatedMean(view_z);
+    view_z = DecodePartAndMean(z_, wanted_z, border);
     if (config_.remember_means) dataset.RememberMean(pair.z.sequence, pair.z.frame, border);
   } else {
-    view_z = DecodePart(z_, same_frame ? Union(part_z, part_x) : part_z);
+    view_z = DecodePart(z_, wanted_z);
   }
   const FrameView view_x = same_frame ? view_z : DecodePart(frame_x, part_x);
 

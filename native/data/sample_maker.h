@@ -69,7 +69,7 @@ class SampleMaker {
 
   void Read(const FrameRef& ref, Frame& frame);
   FrameView DecodePart(Frame& frame, const Rect& part);
-  FrameView DecodeWhole(Frame& frame);
+  FrameView DecodePartAndMean(Frame& frame, const Rect& part, Bgr& mean);
 
   std::shared_ptr<const PairSampler> sampler_;
   std::shared_ptr<FrameStore> store_;
