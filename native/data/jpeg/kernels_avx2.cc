@@ -104,12 +104,11 @@ struct Planes {
   __m256i b, g, r;
 };
 
-/// luma minus what (11277 cb + 23401 cr) / 2^15 rounds to: JFIF's 22554 and 46802 over 2^16. Products of bytes with the constants' bytes,
-/// 44·256 + 13 and 91·256 + 105, keep it in words without loss.
+/// luma minus (11277 cb + 23401 cr) / 2^15, rounded: JFIF's 22554 and 46802 over 2^16. Products of bytes with the constants' bytes,
+/// 44·256 + 13 and 91·256 + 105, keep it in words without loss. (No chroma gives a half, which the two forms round differently.)
 SIAM_AVX2 __m256i Green(__m256i luma, __m256i pairs) {
   const __m256i upper = _mm256_maddubs_epi16(Weights(44, 91), pairs), lower = _mm256_maddubs_epi16(Weights(13, 105), pairs);
-  const __m256i carry = _mm256_srai_epi16(_mm256_add_epi16(lower, _mm256_set1_epi16(16383)), 8);
-  return _mm256_sub_epi16(luma, _mm256_srai_epi16(_mm256_add_epi16(upper, carry), 7));
+  return _mm256_sub_epi16(luma, _mm256_mulhrs_epi16(_mm256_add_epi16(upper, _mm256_srai_epi16(lower, 8)), _mm256_set1_epi16(1 << 8)));
 }
 
 SIAM_AVX2 __m256i Blue(__m256i luma, __m256i cb) {
