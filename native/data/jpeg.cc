@@ -67,7 +67,11 @@ Rect Clipped(const JpegInfo& info, const Rect& wanted) {
 
 }  // namespace
 
-JpegDecoder::JpegDecoder() : api_(tj::Get()), handle_(api_.Init(tj::kInitDecompress)), own_(std::make_unique<jpeg::BaselineDecoder>()) {
+JpegDecoder::JpegDecoder() : api_(tj::Get()), own_(std::make_unique<jpeg::BaselineDecoder>()) { Renew(); }
+
+void JpegDecoder::Renew() {
+  if (handle_ != nullptr) api_.Destroy(handle_);
+  handle_ = api_.Init(tj::kInitDecompress);
   if (handle_ == nullptr) throw SiamException("ERR_SETUP", "libturbojpeg could not make a decoder");
   api_.Set(handle_, tj::kParamFastUpsample, 0);
   api_.Set(handle_, tj::kParamFastDct, 0);
@@ -75,9 +79,17 @@ JpegDecoder::JpegDecoder() : api_(tj::Get()), handle_(api_.Init(tj::kInitDecompr
   api_.Set(handle_, tj::kParamMaxPixels, kMaxPixels);
 }
 
-JpegDecoder::~JpegDecoder() { api_.Destroy(handle_); }
+JpegDecoder::~JpegDecoder() {
+  if (handle_ != nullptr) api_.Destroy(handle_);
+}
 
 void JpegDecoder::Fail(const std::string& file, const std::string& what) const { throw SiamException("ERR_DATA", what, file); }
+
+void JpegDecoder::FailInLibrary(const std::string& file, const std::string& what) {
+  const std::string reason = api_.GetErrorStr(handle_);
+  if (api_.GetErrorCode(handle_) != tj::kErrorWarning) Renew();
+  Fail(file, what + ": " + reason);
+}
 
 JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string& file) {
   if (size == 0) Fail(file, "Expected a JPEG frame but the file is empty");
@@ -85,7 +97,7 @@ JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string
     Fail(file, "Expected a JPEG frame but it starts with " + StartsWith(jpeg, size));
   }
   if (api_.DecompressHeader(handle_, jpeg, size) != 0 && api_.GetErrorCode(handle_) != tj::kErrorWarning) {
-    Fail(file, std::string("Expected a JPEG frame but its header is damaged: ") + api_.GetErrorStr(handle_));
+    FailInLibrary(file, "Expected a JPEG frame but its header is damaged");
   }
   JpegInfo info;
   info.stored_width = api_.Get(handle_, tj::kParamWidth);
@@ -110,10 +122,10 @@ JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string
 
 void JpegDecoder::Run(const JpegInfo& info, const Rect& stored, const uint8_t* jpeg, size_t size, const std::string& file,
                       uint8_t* out) {
-  // The library checks a region against the header that it read last, which may be another frame's: a pair's headers are both read first.
-  const bool other = api_.Get(handle_, tj::kParamWidth) != info.stored_width || api_.Get(handle_, tj::kParamHeight) != info.stored_height ||
-                     api_.Get(handle_, tj::kParamSubsampling) != info.subsampling;
-  if (other) api_.DecompressHeader(handle_, jpeg, size);
+  // A new handle for each frame: tables that a file lacks would be taken from the frame before it, and a bad one makes the library
+  // refuse every frame after it. The header is read first because a region is checked against the last one.
+  Renew();
+  api_.DecompressHeader(handle_, jpeg, size);
   const bool whole = stored.width == info.stored_width && stored.height == info.stored_height;
   const tj::Region region = whole ? tj::Region{0, 0, 0, 0} : tj::Region{stored.x, stored.y, stored.width, stored.height};
   // The cropping region stays with the handle, so it is set for whole frames too.
@@ -129,7 +141,7 @@ void JpegDecoder::Run(const JpegInfo& info, const Rect& stored, const uint8_t* j
     const bool warning = api_.GetErrorCode(handle_) == tj::kErrorWarning;
     // A warning about junk between segments loses no pixels; every other one means missing or wrong coefficients.
     if (!warning || reason.find("extraneous bytes before marker") == std::string::npos) {
-      Fail(file, "Expected a complete JPEG frame but it is truncated or corrupt: " + reason);
+      FailInLibrary(file, "Expected a complete JPEG frame but it is truncated or corrupt");
     }
   }
   if (cmyk) CmykToBgr(cmyk_.data(), pixels, out);

@@ -69,10 +69,12 @@ class JpegDecoder {
   FrameView RunLibrary(const JpegInfo& info, const Rect& stored, const uint8_t* jpeg, size_t size, const std::string& file,
                        std::vector<uint8_t>& out);
   void Run(const JpegInfo& info, const Rect& stored, const uint8_t* jpeg, size_t size, const std::string& file, uint8_t* out);
+  void Renew();
   [[noreturn]] void Fail(const std::string& file, const std::string& what) const;
+  [[noreturn]] void FailInLibrary(const std::string& file, const std::string& what);
 
   const tj::Api& api_;
-  tj::Handle handle_;
+  tj::Handle handle_ = nullptr;
   std::unique_ptr<jpeg::BaselineDecoder> own_;
   bool own_enabled_ = true;
   bool own_done_ = false;
