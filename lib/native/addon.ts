@@ -457,6 +457,20 @@ export interface PicturePlace {
   at?: { x: number; y: number }
 }
 
+export type JpegSubsampling = '444' | '422' | '420' | '440' | 'gray'
+
+export interface JpegRegion {
+  x: number
+  y: number
+  width: number
+  height: number
+}
+
+/** A frame's pixels from (x, y) on. */
+export interface DecodedJpeg extends JpegRegion {
+  data: Uint8Array
+}
+
 export interface NativeAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
@@ -534,21 +548,22 @@ export interface NativeAddon {
    * BGR pixels as OpenCV's imread gives them. With a region: at least that part, from (x, y) on, each pixel equal to the whole frame's.
    * Throws ERR_DATA when it is no JPEG, truncated or corrupt.
    */
-  decodeJpeg(bytes: Uint8Array, region?: { x: number; y: number; width: number; height: number }): { data: Uint8Array; width: number; height: number; x: number; y: number }
+  decodeJpeg(bytes: Uint8Array, region?: JpegRegion): DecodedJpeg
+  /**
+   * The same by one of the two decoders alone, for tests: ours gives null where it leaves the frame to libturbojpeg. With `mean`: all of the frame
+   * is decoded, and its mean colour comes with the region.
+   */
+  decodeJpeg(bytes: Uint8Array, region: JpegRegion | undefined, options: { decoder?: 'own' | 'libjpeg'; mean?: boolean }): (DecodedJpeg & { mean?: [b: number, g: number, r: number] }) | null
   /**
    * At least what bilinear sampling of the frame's `region` needs, `reduction` (2, 4 or 8) times smaller where the frame's format allows it, and
    * as decodeJpeg gives it where not: `grid` tells. width, height, x and y are the smaller picture's. Throws as decodeJpeg.
    */
-  decodeReduced(
-    bytes: Uint8Array,
-    region: { x: number; y: number; width: number; height: number },
-    reduction: number,
-  ): { data: Uint8Array; width: number; height: number; x: number; y: number; grid: PixelGrid }
+  decodeReduced(bytes: Uint8Array, region: JpegRegion, reduction: number): DecodedJpeg & { grid: PixelGrid }
   encodeJpeg(
     pixels: Uint8Array,
     width: number,
     height: number,
-    options: { quality: number; subsampling: '444' | '422' | '420'; format: 'rgb' | 'bgr'; progressive?: boolean; restartRows?: number },
+    options: { quality: number; subsampling: JpegSubsampling; format: 'rgb' | 'bgr'; progressive?: boolean; optimize?: boolean; restartRows?: number; restartBlocks?: number },
   ): Uint8Array
   /** Size as shown (EXIF orientation applied). */
   jpegInfo(bytes: Uint8Array): { width: number; height: number }

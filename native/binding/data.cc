@@ -88,22 +88,45 @@ Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
     const data::JpegInfo header = decoder.Header(jpeg.Data(), jpeg.ByteLength(), "");
     std::vector<uint8_t> pixels;
     data::FrameView view;
-    if (info.Length() > 1 && info[1].IsObject()) {
+    std::string engine = "best";
+    bool with_mean = false;
+    data::Bgr mean;
+    if (info.Length() > 2 && info[2].IsObject()) {
+      const auto options = info[2].As<Napi::Object>();
+      if (options.Get("decoder").IsString()) engine = text(options, "decoder");
+      with_mean = options.Get("mean").ToBoolean().Value();
+    }
+    decoder.UseOwn(engine != "libjpeg");
+    data::Rect wanted{0, 0, header.width, header.height};
+    const bool has_region = info.Length() > 1 && info[1].IsObject();
+    if (has_region) {
       const auto region = info[1].As<Napi::Object>();
-      const data::Rect wanted{number<int>(region, "x"), number<int>(region, "y"), number<int>(region, "width"), number<int>(region, "height")};
+      wanted = {number<int>(region, "x"), number<int>(region, "y"), number<int>(region, "width"), number<int>(region, "height")};
       if (wanted.Empty() || !data::Rect{0, 0, header.width, header.height}.Contains(wanted)) {
         throw SiamException("ERR_ARGUMENT", "Expected a region inside of the frame of " + std::to_string(header.width) + "x" + std::to_string(header.height));
       }
+    }
+    if (with_mean) {
+      view = decoder.DecodeRegionAndMean(header, wanted, jpeg.Data(), jpeg.ByteLength(), "", pixels, mean);
+    } else if (has_region) {
       view = decoder.DecodeRegion(header, wanted, jpeg.Data(), jpeg.ByteLength(), "", pixels);
     } else {
       view = decoder.Decode(header, jpeg.Data(), jpeg.ByteLength(), "", pixels);
     }
+    if (engine == "own" && !decoder.own_done()) return env.Null();
     auto object = Napi::Object::New(env);
     object.Set("data", bytes_to_js(env, view.pixels, view.stride * static_cast<size_t>(view.region.height)));
     object.Set("width", Napi::Number::New(env, view.region.width));
     object.Set("height", Napi::Number::New(env, view.region.height));
     object.Set("x", Napi::Number::New(env, view.region.x));
     object.Set("y", Napi::Number::New(env, view.region.y));
+    if (with_mean) {
+      auto levels = Napi::Array::New(env, 3);
+      levels.Set(0u, Napi::Number::New(env, mean.b));
+      levels.Set(1u, Napi::Number::New(env, mean.g));
+      levels.Set(2u, Napi::Number::New(env, mean.r));
+      object.Set("mean", levels);
+    }
     return object;
   });
 }
@@ -139,12 +162,16 @@ Napi::Value encode_jpeg(const Napi::CallbackInfo& info) {
     const int width = info[1].As<Napi::Number>().Int32Value(), height = info[2].As<Napi::Number>().Int32Value();
     const auto options = info[3].As<Napi::Object>();
     const std::string subsampling = text(options, "subsampling");
-    const int chroma = subsampling == "444" ? data::tj::kSubsampling444 : subsampling == "422" ? data::tj::kSubsampling422 : data::tj::kSubsampling420;
+    const int chroma = subsampling == "444"    ? data::tj::kSubsampling444
+                       : subsampling == "422"  ? data::tj::kSubsampling422
+                       : subsampling == "440"  ? data::tj::kSubsampling440
+                       : subsampling == "gray" ? data::tj::kSubsamplingGray
+                                               : data::tj::kSubsampling420;
     const bool progressive = options.Get("progressive").ToBoolean().Value();
-    const Napi::Value restart = options.Get("restartRows");
+    const auto option = [&](const char* name) { return options.Has(name) && options.Get(name).IsNumber() ? number<int>(options, name) : 0; };
     const auto jpeg = data::EncodeJpeg(pixels_from_js(info[0], width, height), width, height,
                                        text(options, "format") == "rgb" ? data::tj::kPixelRgb : data::tj::kPixelBgr, number<int>(options, "quality"), chroma,
-                                       progressive, restart.IsNumber() ? restart.As<Napi::Number>().Int32Value() : 0);
+                                       {progressive, options.Get("optimize").ToBoolean().Value(), option("restartRows"), option("restartBlocks")});
     return bytes_to_js(info.Env(), jpeg.data(), jpeg.size());
   });
 }

@@ -31,4 +31,9 @@ FrameView FrameDecoder::DecodeRegionScaled(const FrameInfo& info, const Rect& wa
   return scaled_->DecodeRegion(info.jpeg, wanted, reduction, data, size, file, out);
 }
 
+FrameView FrameDecoder::DecodeRegionAndMean(const FrameInfo& info, const Rect& wanted, const uint8_t* data, size_t size, const std::string& file,
+                                            std::vector<uint8_t>& out, Bgr& mean) {
+  return Jpeg().DecodeRegionAndMean(info.jpeg, wanted, data, size, file, out, mean);
+}
+
 }  // namespace siam::data

@@ -38,6 +38,10 @@ class FrameDecoder {
   FrameView DecodeRegionScaled(const FrameInfo& info, const Rect& wanted, int reduction, const uint8_t* data, size_t size,
                                const std::string& file, std::vector<uint8_t>& out);
 
+  /// The same, and the whole frame's TruncatedMean.
+  FrameView DecodeRegionAndMean(const FrameInfo& info, const Rect& wanted, const uint8_t* data, size_t size, const std::string& file,
+                                std::vector<uint8_t>& out, Bgr& mean);
+
  private:
   JpegDecoder& Jpeg();
 

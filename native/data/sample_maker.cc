@@ -85,10 +85,10 @@ FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part, int reduction)
   return decoder_.DecodeRegion(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
 }
 
-FrameView SampleMaker::DecodeWhole(Frame& frame) {
+FrameView SampleMaker::DecodePartAndMean(Frame& frame, const Rect& part, Bgr& mean) {
   const Stopwatch watch(times_.decode);
   ++times_.whole_decodes;
-  return decoder_.Decode(frame.info, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
+  return decoder_.DecodeRegionAndMean(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels, mean);
 }
 
 PairRef SampleMaker::Pair(uint32_t epoch, uint32_t sample, uint32_t attempt) {
@@ -117,21 +117,20 @@ void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const 
   const Rect part_z = Footprint(geometry.z), part_x = Footprint(geometry.x);
   const bool leaves = !Rect{0, 0, z_.size.width, z_.size.height}.Contains(part_z) ||
                       !Rect{0, 0, frame_x.size.width, frame_x.size.height}.Contains(part_x);
-  // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which that frame is decoded whole, once. A pack has it.
+  // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which all of that frame is decoded, once. A pack has it.
   Bgr border;
   const DatasetIndex& dataset = sampler_->dataset(pair.z);
   const bool known = z_.packed || (config_.remember_means && dataset.KnownMean(pair.z.sequence, pair.z.frame, border));
   const bool whole = leaves && !known;
   if (z_.packed) border = z_.packed->Mean();
+  const Rect wanted_z = same_frame ? Union(part_z, part_x) : part_z;
   FrameView view_z;
   if (whole) {
-    view_z = DecodeWhole(z_);
-    const Stopwatch watch(times_.mean);
-    border = TruncatedMean(view_z);
+    view_z = DecodePartAndMean(z_, wanted_z, border);
     if (config_.remember_means) dataset.RememberMean(pair.z.sequence, pair.z.frame, border);
   }
-  // The whole frame serves the crops too, unless they are made from a smaller one: whether the mean was known must not show in a sample.
-  if (!whole || reduction_z > 1) view_z = DecodePart(z_, same_frame ? Union(part_z, part_x) : part_z, reduction_z);
+  // What was decoded with the mean serves the crops too, unless they are made from a smaller frame: whether the mean was known must not show.
+  if (!whole || reduction_z > 1) view_z = DecodePart(z_, wanted_z, reduction_z);
   const FrameView view_x = same_frame ? view_z : DecodePart(frame_x, part_x, reduction_x);
 
   {

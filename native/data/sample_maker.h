@@ -75,7 +75,7 @@ class SampleMaker {
   FrameSize SizeOf(const FrameRef& ref);
   void Read(const FrameRef& ref, Frame& frame);
   FrameView DecodePart(Frame& frame, const Rect& part, int reduction);
-  FrameView DecodeWhole(Frame& frame);
+  FrameView DecodePartAndMean(Frame& frame, const Rect& part, Bgr& mean);
 
   std::shared_ptr<const PairSampler> sampler_;
   std::shared_ptr<FrameStore> store_;

@@ -13,9 +13,11 @@ int Reduced(int pixels, int reduction) { return (pixels + reduction - 1) / reduc
 
 int ReductionFor(double step) { return step >= 8 ? 8 : step >= 4 ? 4 : step >= 2 ? 2 : 1; }
 
-ScaledJpegDecoder::ScaledJpegDecoder() : api_(tj::Get()), handle_(MakeJpegHandle()) {}
+ScaledJpegDecoder::ScaledJpegDecoder() : api_(tj::Get()), handle_(nullptr) { RenewJpegHandle(api_, handle_); }
 
-ScaledJpegDecoder::~ScaledJpegDecoder() { api_.Destroy(handle_); }
+ScaledJpegDecoder::~ScaledJpegDecoder() {
+  if (handle_ != nullptr) api_.Destroy(handle_);
+}
 
 bool ScaledJpegDecoder::Decodes(const JpegInfo& info) {
   const bool converted = info.colorspace == tj::kColorspaceCmyk || info.colorspace == tj::kColorspaceYcck;
@@ -48,6 +50,7 @@ FrameView ScaledJpegDecoder::DecodeRegion(const JpegInfo& info, const Rect& want
   if (out.size() < bytes + kPixelSlack) out.resize(bytes + kPixelSlack);
   view.pixels = out.data();
 
+  RenewJpegHandle(api_, handle_);
   // The library checks size and region against the header that it read last.
   const bool whole = view.region.width == width && view.region.height == height;
   const tj::Region region = whole ? tj::Region{0, 0, 0, 0} : tj::Region{view.region.x, view.region.y, view.region.width, view.region.height};

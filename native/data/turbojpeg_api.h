@@ -43,7 +43,7 @@ constexpr int kSubsampling440 = 4;
 constexpr int kSubsampling411 = 5;
 constexpr int kSubsampling441 = 6;
 
-constexpr int kColorspaceYcbcr = 1;
+constexpr int kColorspaceYcc = 1;
 constexpr int kColorspaceGray = 2;
 constexpr int kColorspaceCmyk = 3;
 constexpr int kColorspaceYcck = 4;
@@ -57,6 +57,7 @@ constexpr int kParamPrecision = 7;
 constexpr int kParamColorspace = 8;
 constexpr int kParamFastUpsample = 9;
 constexpr int kParamFastDct = 10;
+constexpr int kParamOptimize = 11;
 constexpr int kParamProgressive = 12;
 constexpr int kParamScanLimit = 13;
 constexpr int kParamLossless = 15;
