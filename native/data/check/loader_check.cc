@@ -12,6 +12,7 @@
 
 #include "../loader.h"
 #include "index_check.h"
+#include "warp_check.h"
 
 using namespace siam::data;
 using siam::SiamException;
@@ -145,6 +146,7 @@ int main(int argc, char** argv) {
   const std::string root = argv[2];
   const Datasets good = MakeDataset(root + "/good", false), bad = MakeDataset(root + "/bad", true);
 
+  CheckWarp(Expect);
   CheckIndexFiles(root + "/index", Expect);
   SameForAnyThreadCount(good, "good data set: the same for 1, 2, 4, 8 threads");
   SameForAnyThreadCount(bad, "damaged data set: the same for 1, 2, 4, 8 threads");
