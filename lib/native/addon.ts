@@ -5,6 +5,9 @@
  * there too and report a failure at the next promise. Everything in here takes arguments that TypeScript has already validated.
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
+import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
+
+export type { GridAxis, PicturePlace, PixelGrid } from './addon-crops.ts'
 
 export type DType = 'float32' | 'float64' | 'float16' | 'bfloat16' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'
 
@@ -437,26 +440,6 @@ export interface NativeTracker {
   dispose(): void
 }
 
-/** Column (or row) i of a picture shows the frame at origin + step · i, between pixel centres. */
-export interface GridAxis {
-  origin: number
-  step: number
-}
-
-export interface PixelGrid {
-  x: GridAxis
-  y: GridAxis
-}
-
-/** Pixels that are a part of a picture of a frame, both possibly at another resolution than the frame. */
-export interface PicturePlace {
-  frame: { width: number; height: number }
-  /** From the picture's pixels to the frame's. */
-  grid: PixelGrid
-  /** The picture's pixel that comes first; its left top by default. */
-  at?: { x: number; y: number }
-}
-
 export type JpegSubsampling = '444' | '422' | '420' | '440' | 'gray'
 
 export interface JpegRegion {
@@ -471,24 +454,13 @@ export interface DecodedJpeg extends JpegRegion {
   data: Uint8Array
 }
 
-export interface NativeAddon {
+export interface NativeAddon extends CropAddon, DeviceCopyAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
   /** Threads of libtorch's own team on the engine thread; 0: as many as there are cores. */
   setThreads(threads: number): Promise<number>
   cudaAvailable(): Promise<{ available: boolean; reason: string; devices: { name: string; totalBytes: number }[] }>
-  /**
-   * The tensors on `device`, under their names; those that lie there already share their values. Where they lie in page-locked memory
-   * (LoaderSpec.device) the copy goes on after the promise has resolved, and what it reads is kept until it is done: the caller may dispose
-   * its handles at once.
-   */
-  toDevice(tensors: Record<string, NativeTensor>, device: string): Promise<Record<string, NativeTensor>>
-  /** Tensors whose copy to a device was not known to be done when the last one began. */
-  heldCopies(): number
-  /** For tests: toDevice copies within the CPU's memory, but not before finishCopies(); false: as always. */
-  delayCopies(late: boolean): Promise<void>
-  finishCopies(): void
   tensorFrom(raw: RawTensor, device: string, options?: { requiresGrad?: boolean; memoryFormat?: 'contiguous' | 'channels_last' }): NativeTensor
   /** Sum of scalars, as Python's sum(losses.values()). */
   sum(scalars: NativeTensor[]): Promise<NativeTensor>
@@ -543,7 +515,7 @@ export interface NativeAddon {
   /** Opens libturbojpeg (lib/native/load.ts calls it). @returns why that failed, or undefined; decoding then throws ERR_SETUP with it */
   initJpeg(path: string): string | undefined
   /** Which JPEG library is open ('' where none is) and which pixel loops this CPU runs. */
-  jpegLibrary(): { path: string; apiLevel: string; pixelKernels: 'avx2' | 'baseline' }
+  jpegLibrary(): { path: string; apiLevel: string; pixelKernels: 'avx512' | 'avx2' | 'baseline' }
   /**
    * BGR pixels as OpenCV's imread gives them. With a region: at least that part, from (x, y) on, each pixel equal to the whole frame's.
    * Throws ERR_DATA when it is no JPEG, truncated or corrupt.
@@ -554,11 +526,6 @@ export interface NativeAddon {
    * is decoded, and its mean colour comes with the region.
    */
   decodeJpeg(bytes: Uint8Array, region: JpegRegion | undefined, options: { decoder?: 'own' | 'libjpeg'; mean?: boolean }): (DecodedJpeg & { mean?: [b: number, g: number, r: number] }) | null
-  /**
-   * At least what bilinear sampling of the frame's `region` needs, `reduction` (2, 4 or 8) times smaller where the frame's format allows it, and
-   * as decodeJpeg gives it where not: `grid` tells. width, height, x and y are the smaller picture's. Throws as decodeJpeg.
-   */
-  decodeReduced(bytes: Uint8Array, region: JpegRegion, reduction: number): DecodedJpeg & { grid: PixelGrid }
   encodeJpeg(
     pixels: Uint8Array,
     width: number,
@@ -572,25 +539,6 @@ export interface NativeAddon {
    * Throws ERR_IO when it cannot be read, ERR_DATA when it is no JPEG, truncated or corrupt.
    */
   verifyJpeg(file: string): { width: number; height: number; bytes: number }
-  /**
-   * Crop a square of sizePx around (cx, cy) and warp it to outSize²: BGR HWC in, BGR out, HWC unless told.
-   * @param padding  what lies outside of the frame; null: the frame's mean, truncated
-   * @param picture  where the pixels lie in the frame that cx, cy and sizePx mean, if they are not that frame; wants a padding
-   */
-  cropSubwindow(
-    pixels: Uint8Array,
-    width: number,
-    height: number,
-    cx: number,
-    cy: number,
-    sizePx: number,
-    outSize: number,
-    padding: [number, number, number] | null,
-    layout?: 'hwc' | 'chw',
-    picture?: PicturePlace,
-  ): Uint8Array
-  /** What cropSubwindow touches: a rectangle of the frame, not clipped to it; with a grid one of the picture, not clipped either. */
-  cropFootprint(cx: number, cy: number, sizePx: number, outSize: number, grid?: PixelGrid): { x: number; y: number; width: number; height: number }
   /** crop_track_pair's geometry from uniforms consumed in order. Crops: cx, cy, side in frame pixels; boxes: x1, y1, x2, y2 in the crops. */
   cropGeometry(
     boxZ: Float32Array,

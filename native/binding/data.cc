@@ -80,6 +80,16 @@ Napi::Value jpeg_library(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value use_pixel_kernels(const Napi::CallbackInfo& info) {
+  return guarded(info, "usePixelKernels", [&]() -> Napi::Value {
+    const std::string name = info[0].As<Napi::String>().Utf8Value();
+    if (!data::UsePixelKernels(name.c_str())) throw SiamException("ERR_ARGUMENT", "Expected pixel loops that this CPU runs but received '" + name + "'");
+    auto names = Napi::Array::New(info.Env());
+    for (const auto* table : data::AllPixelKernels()) names.Set(names.Length(), Napi::String::New(info.Env(), table->name));
+    return names;
+  });
+}
+
 Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
   return guarded(info, "decodeJpeg", [&]() -> Napi::Value {
     Napi::Env env = info.Env();
@@ -358,6 +368,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
+  add("usePixelKernels", use_pixel_kernels);
   add("decodeJpeg", decode_jpeg);
   add("decodeReduced", decode_reduced);
   add("encodeJpeg", encode_jpeg);
