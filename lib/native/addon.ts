@@ -321,7 +321,7 @@ export interface TrackerSpec {
   minH: number
 }
 
-/** Pixels, or a file or bytes that the native decoder reads (JPEG). */
+/** Pixels, or a file or bytes that the native decoder reads (JPEG, PNG, WebP). */
 export type NativeFrame =
   | { kind: 'path'; path: string }
   | { kind: 'bytes'; data: Uint8Array }
@@ -410,11 +410,19 @@ export interface NativeAddon {
   ): Uint8Array
   /** Size as shown (EXIF orientation applied). */
   jpegInfo(bytes: Uint8Array): { width: number; height: number }
+  /** Says where libvips is, for PNG and WebP (lib/native/load.ts calls it); a frame that needs it opens it, or throws ERR_SETUP. */
+  setPictureLibrary(path: string): void
+  /** Where libvips should be, and its version ('' as long as it is not open). With `open` it is opened first: throws ERR_SETUP when it cannot be. */
+  pictureLibrary(open?: boolean): { path: string; version: string }
+  /** {@link decodeJpeg} for every format that training takes: JPEG, PNG, WebP, told by the first bytes. */
+  decodeFrame(bytes: Uint8Array, region?: { x: number; y: number; width: number; height: number }): { data: Uint8Array; width: number; height: number; x: number; y: number }
+  /** Size as shown of a frame of any of them. The beginning of a file will do. */
+  frameInfo(bytes: Uint8Array): { width: number; height: number }
   /**
    * Reads a file and decodes all of it, without handing the pixels over. Size as shown, and of the file in bytes.
-   * Throws ERR_IO when it cannot be read, ERR_DATA when it is no JPEG, truncated or corrupt.
+   * Throws ERR_IO when it cannot be read, ERR_DATA when it is no frame, truncated or corrupt, ERR_SETUP without the format's library.
    */
-  verifyJpeg(file: string): { width: number; height: number; bytes: number }
+  verifyFrame(file: string): { width: number; height: number; bytes: number }
   /**
    * Crop a square of sizePx around (cx, cy) and warp it to outSize²: BGR HWC in, BGR out, HWC unless told.
    * @param padding  what lies outside of the frame; null: the frame's mean, truncated

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "jpeg.h"
+#include "picture/picture_decoder.h"
 
 namespace siam::data {
 
@@ -14,6 +15,7 @@ struct FrameInfo {
   int width = 0;   ///< as shown, EXIF orientation applied
   int height = 0;
   JpegInfo jpeg;
+  std::optional<PictureInfo> picture;  ///< of a PNG or WebP frame; `jpeg` then says nothing
 };
 
 /// Decoders with their scratch memory. Not thread-safe: one for each thread. A format's library is looked for when a frame needs it.
@@ -34,8 +36,10 @@ class FrameDecoder {
 
  private:
   JpegDecoder& Jpeg();
+  PictureDecoder& Picture();
 
   std::optional<JpegDecoder> jpeg_;
+  std::optional<PictureDecoder> picture_;
 };
 
 }  // namespace siam::data

@@ -7,6 +7,7 @@
 
 #include "../base/error.h"
 #include "exif.h"
+#include "turn.h"
 
 namespace siam::data {
 namespace {
@@ -56,48 +57,6 @@ void CmykToBgr(const uint8_t* cmyk, size_t pixels, uint8_t* bgr) {
   }
 }
 
-/// Where pixel (x, y) as shown lies in the stored frame of width × height.
-struct Turn {
-  int orientation, width, height;
-
-  void ToStored(int x, int y, int& stored_x, int& stored_y) const {
-    const int right = width - 1, bottom = height - 1;
-    switch (orientation) {
-      case 2: stored_x = right - x; stored_y = y; return;
-      case 3: stored_x = right - x; stored_y = bottom - y; return;
-      case 4: stored_x = x; stored_y = bottom - y; return;
-      case 5: stored_x = y; stored_y = x; return;
-      case 6: stored_x = y; stored_y = bottom - x; return;
-      case 7: stored_x = right - y; stored_y = bottom - x; return;
-      case 8: stored_x = right - y; stored_y = x; return;
-      default: stored_x = x; stored_y = y; return;
-    }
-  }
-
-  Rect ToStored(const Rect& shown) const {
-    int x0, y0, x1, y1;
-    ToStored(shown.x, shown.y, x0, y0);
-    ToStored(shown.x + shown.width - 1, shown.y + shown.height - 1, x1, y1);
-    return {std::min(x0, x1), std::min(y0, y1), std::abs(x1 - x0) + 1, std::abs(y1 - y0) + 1};
-  }
-};
-
-/// The frame's rectangle `stored` as shown: the inverse of Turn::ToStored for rectangles.
-Rect ToShown(const JpegInfo& info, const Rect& stored) {
-  const int right = info.stored_width - stored.x - stored.width;
-  const int below = info.stored_height - stored.y - stored.height;
-  switch (info.orientation) {
-    case 2: return {right, stored.y, stored.width, stored.height};
-    case 3: return {right, below, stored.width, stored.height};
-    case 4: return {stored.x, below, stored.width, stored.height};
-    case 5: return {stored.y, stored.x, stored.height, stored.width};
-    case 6: return {below, stored.x, stored.height, stored.width};
-    case 7: return {below, right, stored.height, stored.width};
-    case 8: return {stored.y, right, stored.height, stored.width};
-    default: return stored;
-  }
-}
-
 }  // namespace
 
 JpegDecoder::JpegDecoder() : api_(tj::Get()), handle_(api_.Init(tj::kInitDecompress)) {
@@ -113,9 +72,9 @@ JpegDecoder::~JpegDecoder() { api_.Destroy(handle_); }
 void JpegDecoder::Fail(const std::string& file, const std::string& what) const { throw SiamException("ERR_DATA", what, file); }
 
 JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string& file) {
-  if (size == 0) Fail(file, "Expected a JPEG frame but the file is empty");
+  if (size == 0) Fail(file, "Expected a JPEG, PNG or WebP frame but the file is empty");
   if (size < 3 || jpeg[0] != 0xFF || jpeg[1] != 0xD8 || jpeg[2] != 0xFF) {
-    Fail(file, "Expected a JPEG frame but it starts with " + StartsWith(jpeg, size));
+    Fail(file, "Expected a JPEG, PNG or WebP frame but it starts with " + StartsWith(jpeg, size));
   }
   if (api_.DecompressHeader(handle_, jpeg, size) != 0 && api_.GetErrorCode(handle_) != tj::kErrorWarning) {
     Fail(file, std::string("Expected a JPEG frame but its header is damaged: ") + api_.GetErrorStr(handle_));
@@ -176,22 +135,15 @@ FrameView JpegDecoder::DecodeStored(const JpegInfo& info, const Rect& stored, co
   if (buffer.size() < bytes + kPixelSlack) buffer.resize(bytes + kPixelSlack);
   Run(info, stored, jpeg, size, file, buffer.data());
 
+  const Turn turn{info.orientation, info.stored_width, info.stored_height};
   FrameView view;
   view.frame_width = info.width;
   view.frame_height = info.height;
-  view.region = ToShown(info, stored);
+  view.region = turn.ToShown(stored);
   view.stride = static_cast<size_t>(view.region.width) * 3;
   if (!upright) {
     if (out.size() < bytes + kPixelSlack) out.resize(bytes + kPixelSlack);
-    const Turn turn{info.orientation, info.stored_width, info.stored_height};
-    for (int y = 0; y < view.region.height; ++y) {
-      uint8_t* row = out.data() + view.stride * y;
-      for (int x = 0; x < view.region.width; ++x) {
-        int from_x, from_y;
-        turn.ToStored(view.region.x + x, view.region.y + y, from_x, from_y);
-        std::memcpy(row + 3 * x, turned_.data() + (static_cast<size_t>(from_y - stored.y) * stored.width + (from_x - stored.x)) * 3, 3);
-      }
-    }
+    turn.Copy(turned_.data(), stored, view.region, out.data());
   }
   view.pixels = out.data();
   return view;
