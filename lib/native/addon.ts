@@ -209,6 +209,17 @@ export interface NativeIndexFile {
   sections(): IndexSections
   /** The first file or folder that is not as it was when the index was built; null where all are. */
   firstChange(): Promise<{ path: string; before: FileStateInfo; now: FileStateInfo } | null>
+  /** Means that its loaders came to know since they were last saved. */
+  readonly unsavedMeans: number
+  /**
+   * Takes means of whole frames from a file, where none are known. @returns how many; 0 where there is no file, or one of another index.
+   * Rejects with ERR_IO when it cannot be read, ERR_DATA when it is damaged.
+   */
+  loadMeans(file: string): Promise<number>
+  /** Writes all known means, and what another process wrote there meanwhile. `lock` is a file that is there. Rejects with ERR_IO. */
+  saveMeans(file: string, lock: string): Promise<{ known: number; added: number }>
+  /** Computes the means of `count` frames from `first` on that have none. Frames that cannot be decoded are counted, the first is named. */
+  computeMeans(first: number, count: number, threads: number): Promise<{ computed: number; failed: number; firstFile?: string; firstReason?: string }>
   dispose(): void
 }
 

@@ -109,14 +109,17 @@ void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const 
   // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which that frame is decoded whole, once. A pack has it.
   Bgr border;
   const DatasetIndex& dataset = sampler_->dataset(pair.z);
-  const bool known = z_.packed || (config_.remember_means && dataset.KnownMean(pair.z.sequence, pair.z.frame, border));
+  const bool remembers = leaves && !z_.packed && config_.remember_means;
+  // Of the bytes that were read, so that a frame that was replaced meanwhile is found out; a hundredth of what a decode costs.
+  const uint32_t check = remembers ? MeanTable::CheckOf(z_.bytes.data, z_.bytes.size) : 0;
+  const bool known = z_.packed || (remembers && dataset.KnownMean(pair.z.sequence, pair.z.frame, check, border));
   if (z_.packed) border = z_.packed->Mean();
   FrameView view_z;
   if (leaves && !known) {
     view_z = DecodeWhole(z_);
     const Stopwatch watch(times_.mean);
     border = TruncatedMean(view_z);
-    if (config_.remember_means) dataset.RememberMean(pair.z.sequence, pair.z.frame, border);
+    if (remembers) dataset.RememberMean(pair.z.sequence, pair.z.frame, check, border);
   } else {
     view_z = DecodePart(z_, same_frame ? Union(part_z, part_x) : part_z);
   }
