@@ -1,4 +1,5 @@
 /** Means kept beside a cached index: the next run decodes no frame whole, and its batches are the same; what does not hold is not used. */
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -36,15 +37,19 @@ afterEach(() => {
 
 const got10k = (mode: 'user' | 'none' = 'user'): Promise<Indexed> => indexOnce('GOT10kDataset', { dataset_root: root, subset: 'train' }, { mode })
 
-/** Batches whose crops often leave their frames, and how they were made. */
-async function make(index: DatasetIndex, more: { rememberMeans?: boolean } = {}): Promise<{ batches: string[]; stats: LoaderStats }> {
+const compared = 10
+/** So many more that they hold all that a loader may have made ahead when `compared` were taken. */
+const withAhead = compared + 6
+
+/** Hashes of batches whose crops often leave their frames, and how they were made. */
+async function make(index: DatasetIndex, more: { rememberMeans?: boolean } = {}, count = compared): Promise<{ batches: string[]; stats: LoaderStats }> {
   const loader = loadAddon().createLoader({ ...loaderSpec([index], { threads: 2 }), ...more })
   const out: string[] = []
   try {
-    for (let b = 0; b < 10; b += 1) {
+    for (let b = 0; b < count; b += 1) {
       const { tensors } = await loader.next()
       for (const [key, tensor] of Object.entries(tensors)) {
-        out.push(`${key} ${Buffer.from(await tensor.toBytes()).toString('base64')}`)
+        if (b < compared) out.push(`${key} ${createHash('sha256').update(await tensor.toBytes()).digest('hex')}`)
         tensor.dispose()
       }
     }
@@ -55,10 +60,10 @@ async function make(index: DatasetIndex, more: { rememberMeans?: boolean } = {})
 }
 
 /** One run: opens the index, makes batches, keeps the means. */
-async function run(say: (line: string) => void = () => {}): Promise<{ batches: string[]; whole: number; lines: string[]; fromCache: boolean; file: string }> {
+async function run(count = compared): Promise<{ batches: string[]; whole: number; lines: string[]; fromCache: boolean; file: string }> {
   const { index, lines, report } = await got10k()
-  const { batches, stats } = await make(index)
-  await new MeansKeeper([index], say).save()
+  const { batches, stats } = await make(index, {}, count)
+  await new MeansKeeper([index]).save()
   index.dispose()
   return { batches, whole: stats.wholeDecodes, lines, fromCache: report.fromCache, file: meansFileOf(report.cacheFile!) }
 }
@@ -69,7 +74,7 @@ const fresh = async (): Promise<string[]> => (await make((await got10k('none')).
 describe('the next run', () => {
   it('decodes no frame whole and makes the same batches', async () => {
     const expected = await fresh()
-    const first = await run()
+    const first = await run(withAhead)
     expect([first.whole > 3, first.batches]).toEqual([true, expected])
     expect(await run()).toEqual({ ...first, whole: 0, fromCache: true })
   })
@@ -77,7 +82,7 @@ describe('the next run', () => {
   it('finds out frames that were replaced in place, of which the index knows nothing', async () => {
     await run()
     for (const k of [0, 1, 2, 3]) writeFileSync(frameFile(root, 1, k), tinyJpeg(160, 120, 40, 30 + k))
-    const again = await run()
+    const again = await run(withAhead)
     expect([again.fromCache, again.whole > 0, again.batches]).toEqual([true, true, await fresh()])
     expect(await run()).toEqual({ ...again, whole: 0 })
   })
@@ -85,7 +90,7 @@ describe('the next run', () => {
   it('has no use for the means of another index', async () => {
     const before = await run()
     makeTinyDataset(root, { sequences: 4, frames: 4 })
-    const after = await run()
+    const after = await run(withAhead)
     expect([after.fromCache, after.file, after.lines.length]).toEqual([false, before.file, 1])
     expect([after.whole > 0, after.batches]).toEqual([true, await fresh()])
     expect((await run()).whole).toBe(0)
@@ -97,10 +102,10 @@ describe('the next run', () => {
     const damaged = [good.subarray(0, 40), good.subarray(0, -1), Buffer.concat([good, Buffer.alloc(1)]), Buffer.from('junk'), ...[8, 20, 63, 64, 72, 300, good.length - 1].map((at) => Buffer.from(good.map((byte, i) => (i === at ? byte ^ 1 : byte))))]
     for (const bytes of damaged) {
       writeFileSync(first.file, bytes)
-      const mended = await run()
-      expect(mended.lines).toEqual([expect.stringMatching(/^GOT10kDataset: the means kept in .*\.siammeans are not used: it .*; they are computed again$/)])
-      expect([mended.whole, mended.batches]).toEqual([first.whole, first.batches])
-      expect(readFileSync(first.file)).toEqual(good)
+      const mended = await run(withAhead)
+      expect(mended.lines).toEqual([expect.stringMatching(/^GOT10kDataset: the means kept in .*\.siammeans are not used: its? .*; they are computed again$/)])
+      expect([mended.whole > 0, mended.batches]).toEqual([true, first.batches])
+      expect(await run()).toEqual({ ...mended, lines: [], whole: 0 })
     }
   })
 
@@ -124,18 +129,18 @@ describe('the next run', () => {
       `train.track.data.sampler.submodules.dataset.GOT10kDataset.dataset_root=${root}`,
       'train.track.data.minibatch=4',
     ])
-    const wholeOf = async (): Promise<number> => {
+    const wholeOf = async (count: number): Promise<number> => {
       const loader = await buildDataloader(config, { threads: 1, log: () => {} })
-      for (let b = 0; b < 4; b += 1) disposeTrainingData(await loader.next())
+      for (let b = 0; b < count; b += 1) disposeTrainingData(await loader.next())
       // Forgets nothing that it knows already.
       await loader.seek({ epoch: 0, sample: 0 })
-      for (let b = 0; b < 4; b += 1) disposeTrainingData(await loader.next())
+      for (let b = 0; b < count; b += 1) disposeTrainingData(await loader.next())
       const { wholeDecodes } = loader.stats()
       await loader.close()
       return wholeDecodes
     }
-    await wholeOf()
-    expect(await wholeOf()).toBe(0)
+    await wholeOf(12)
+    expect(await wholeOf(4)).toBe(0)
   })
 })
 
