@@ -6,6 +6,8 @@
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
 
+import type { FrameDecoding, KeptMeans } from './addon-frames.ts'
+
 export type DType = 'float32' | 'float64' | 'float16' | 'bfloat16' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'
 
 /** A tensor's contents: little endian, row-major, contiguous. */
@@ -196,7 +198,7 @@ export interface FileStateInfo {
 }
 
 /** Handle on a cached index that is mapped into memory. Loaders made from it keep the mapping when the handle is disposed. */
-export interface NativeIndexFile {
+export interface NativeIndexFile extends KeptMeans {
   readonly sequences: number
   readonly frames: number
   /** Size of the file. */
@@ -209,17 +211,6 @@ export interface NativeIndexFile {
   sections(): IndexSections
   /** The first file or folder that is not as it was when the index was built; null where all are. */
   firstChange(): Promise<{ path: string; before: FileStateInfo; now: FileStateInfo } | null>
-  /** Means that its loaders came to know since they were last saved. */
-  readonly unsavedMeans: number
-  /**
-   * Takes means of whole frames from a file, where none are known. @returns how many; 0 where there is no file, or one of another index.
-   * Rejects with ERR_IO when it cannot be read, ERR_DATA when it is damaged.
-   */
-  loadMeans(file: string): Promise<number>
-  /** Writes all known means, and what another process wrote there meanwhile. `lock` is a file that is there. Rejects with ERR_IO. */
-  saveMeans(file: string, lock: string): Promise<{ known: number; added: number }>
-  /** Computes the means of `count` frames from `first` on that have none. Frames that cannot be decoded are counted, the first is named. */
-  computeMeans(first: number, count: number, threads: number): Promise<{ computed: number; failed: number; firstFile?: string; firstReason?: string }>
   dispose(): void
 }
 
@@ -390,7 +381,7 @@ export interface PicturePlace {
   at?: { x: number; y: number }
 }
 
-export interface NativeAddon {
+export interface NativeAddon extends FrameDecoding {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
@@ -458,19 +449,6 @@ export interface NativeAddon {
   ): Uint8Array
   /** Size as shown (EXIF orientation applied). */
   jpegInfo(bytes: Uint8Array): { width: number; height: number }
-  /** Says where libvips is, for PNG and WebP (lib/native/load.ts calls it); a frame that needs it opens it, or throws ERR_SETUP. */
-  setPictureLibrary(path: string): void
-  /** Where libvips should be, and its version ('' as long as it is not open). With `open` it is opened first: throws ERR_SETUP when it cannot be. */
-  pictureLibrary(open?: boolean): { path: string; version: string }
-  /** {@link decodeJpeg} for every format that training takes: JPEG, PNG, WebP, told by the first bytes. */
-  decodeFrame(bytes: Uint8Array, region?: { x: number; y: number; width: number; height: number }): { data: Uint8Array; width: number; height: number; x: number; y: number }
-  /** Size as shown of a frame of any of them. The beginning of a file will do. */
-  frameInfo(bytes: Uint8Array): { width: number; height: number }
-  /**
-   * Reads a file and decodes all of it, without handing the pixels over. Size as shown, and of the file in bytes.
-   * Throws ERR_IO when it cannot be read, ERR_DATA when it is no frame, truncated or corrupt, ERR_SETUP without the format's library.
-   */
-  verifyFrame(file: string): { width: number; height: number; bytes: number }
   /**
    * Crop a square of sizePx around (cx, cy) and warp it to outSize²: BGR HWC in, BGR out, HWC unless told.
    * @param padding  what lies outside of the frame; null: the frame's mean, truncated
