@@ -7,6 +7,7 @@ import type { LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../na
 import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
+import { MeansKeeper } from './index-means.ts'
 import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
 import type { ProblemLog } from './problems.ts'
 import { type DataConfig, type DataSettings, readDataSettings } from './settings.ts'
@@ -51,6 +52,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   /** What indexing found wrong. */
   readonly problems: ProblemLog
   readonly #signal: AbortSignal | undefined
+  readonly #means: MeansKeeper | undefined
   #spec: LoaderSpec
   #native: NativeLoader | null = null
   #cursor: DataCursor
@@ -60,12 +62,13 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   #closing: Promise<void> | null = null
 
   /** @internal use {@link buildDataloader} */
-  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, signal?: AbortSignal) {
+  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, signal?: AbortSignal, means?: MeansKeeper) {
     this.#spec = spec
     this.settings = settings
     this.problems = problems
     this.#cursor = { epoch: spec.startEpoch, sample: spec.startSample }
     this.#signal = signal
+    this.#means = means
   }
 
   get samplesPerEpoch(): number {
@@ -100,6 +103,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     const { epoch, firstSample, tensors } = await this.#open().next()
     const end = firstSample + this.settings.batchSize
     this.#cursor = end >= this.samplesPerEpoch ? { epoch: epoch + 1, sample: 0 } : { epoch, sample: end }
+    if (end >= this.samplesPerEpoch) this.#means?.saveSometimes()
     const batch: Partial<TrainingData> = {}
     for (const key of trainingDataKeys) {
       const tensor = tensors[key]
@@ -154,6 +158,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   async #end(): Promise<void> {
     await this.#native?.close()
+    await this.#means?.save()
     for (const index of this.#spec.datasets) {
       index.file?.dispose()
       index.pack?.dispose()
@@ -222,7 +227,7 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
   }
   const dir = textOption('pack', options.pack ?? settings.pack)
   const { indexes, problems } = await indexDatasets(settings, { ...options, strict, pack: dir === '' ? undefined : { dir, crop: settings.crop } })
-  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal)
+  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal, new MeansKeeper(indexes, options.log))
 }
 
 function integerOption(name: string, value: unknown, min: number): number {

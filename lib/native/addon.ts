@@ -9,6 +9,8 @@ import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
 
 export type { GridAxis, PicturePlace, PixelGrid } from './addon-crops.ts'
 
+import type { FrameDecoding, KeptMeans } from './addon-frames.ts'
+
 export type DType = 'float32' | 'float64' | 'float16' | 'bfloat16' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'
 
 /** A tensor's contents: little endian, row-major, contiguous. */
@@ -199,7 +201,7 @@ export interface FileStateInfo {
 }
 
 /** Handle on a cached index that is mapped into memory. Loaders made from it keep the mapping when the handle is disposed. */
-export interface NativeIndexFile {
+export interface NativeIndexFile extends KeptMeans {
   readonly sequences: number
   readonly frames: number
   /** Size of the file. */
@@ -414,7 +416,7 @@ export interface TrackerSpec {
   minH: number
 }
 
-/** Pixels, or a file or bytes that the native decoder reads (JPEG). */
+/** Pixels, or a file or bytes that the native decoder reads (JPEG, PNG, WebP). */
 export type NativeFrame =
   | { kind: 'path'; path: string }
   | { kind: 'bytes'; data: Uint8Array }
@@ -454,7 +456,7 @@ export interface DecodedJpeg extends JpegRegion {
   data: Uint8Array
 }
 
-export interface NativeAddon extends CropAddon, DeviceCopyAddon {
+export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
@@ -535,10 +537,6 @@ export interface NativeAddon extends CropAddon, DeviceCopyAddon {
   /** Size as shown (EXIF orientation applied). */
   jpegInfo(bytes: Uint8Array): { width: number; height: number }
   /**
-   * Reads a file and decodes all of it, without handing the pixels over. Size as shown, and of the file in bytes.
-   * Throws ERR_IO when it cannot be read, ERR_DATA when it is no JPEG, truncated or corrupt.
-   */
-  verifyJpeg(file: string): { width: number; height: number; bytes: number }
   /** crop_track_pair's geometry from uniforms consumed in order. Crops: cx, cy, side in frame pixels; boxes: x1, y1, x2, y2 in the crops. */
   cropGeometry(
     boxZ: Float32Array,

@@ -1,43 +1,23 @@
 // The data primitives of lib/native/addon.ts: JPEG, crops, labels, sampling. All run at once on the JavaScript thread; the training
 // path uses createLoader (data_loader.cc).
-#include <cstring>
 #include <utility>
 
 #include "../base/error.h"
-#include "../data/file.h"
 #include "../data/jpeg.h"
 #include "../data/sample_maker.h"
 #include "../data/target.h"
 #include "../data/warp.h"
-#include "addon_env.h"
 #include "convert.h"
 #include "data_index.h"
 #include "data_loader.h"
 #include "data_pack.h"
 #include "data_pack_job.h"
 #include "data_spec.h"
+#include "guarded.h"
 #include "registration.h"
 
 namespace siam::binding {
 namespace {
-
-/// Runs `work` and turns what it throws into the JavaScript error.
-template <class Work>
-Napi::Value guarded(const Napi::CallbackInfo& info, const char* operation, const Work& work) {
-  try {
-    return work();
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (...) {
-    AddonEnv::of(info.Env()).throw_error(info.Env(), current_failure(operation));
-  }
-}
-
-Napi::Uint8Array bytes_to_js(Napi::Env env, const uint8_t* data, size_t size) {
-  auto buffer = Napi::ArrayBuffer::New(env, size);
-  if (size > 0) std::memcpy(buffer.Data(), data, size);
-  return Napi::Uint8Array::New(env, size, buffer, 0);
-}
 
 Napi::Float32Array floats_to_js(Napi::Env env, const float* data, size_t count) {
   auto array = Napi::Float32Array::New(env, count);
@@ -194,23 +174,6 @@ Napi::Value jpeg_info(const Napi::CallbackInfo& info) {
     auto object = Napi::Object::New(info.Env());
     object.Set("width", Napi::Number::New(info.Env(), header.width));
     object.Set("height", Napi::Number::New(info.Env(), header.height));
-    return object;
-  });
-}
-
-Napi::Value verify_jpeg(const Napi::CallbackInfo& info) {
-  return guarded(info, "verifyJpeg", [&]() -> Napi::Value {
-    const std::string file = info[0].As<Napi::String>().Utf8Value();
-    // Kept by the thread: a worker that verifies a data set asks for thousands of frames of one size.
-    thread_local std::vector<uint8_t> bytes, pixels;
-    const size_t size = data::ReadFile(file, bytes);
-    data::JpegDecoder decoder;
-    const data::JpegInfo header = decoder.Header(bytes.data(), size, file);
-    decoder.Decode(header, bytes.data(), size, file, pixels);
-    auto object = Napi::Object::New(info.Env());
-    object.Set("width", Napi::Number::New(info.Env(), header.width));
-    object.Set("height", Napi::Number::New(info.Env(), header.height));
-    object.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(size)));
     return object;
   });
 }
@@ -373,7 +336,6 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("decodeReduced", decode_reduced);
   add("encodeJpeg", encode_jpeg);
   add("jpegInfo", jpeg_info);
-  add("verifyJpeg", verify_jpeg);
   add("cropSubwindow", crop_subwindow);
   add("cropFootprint", crop_footprint);
   add("cropGeometry", crop_geometry);
@@ -391,6 +353,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("packPlan", pack_plan);
   add("tarHeader", tar_header);
   add("fileStates", file_states);
+  register_data_frames(env, exports);
 }
 
 }  // namespace siam::binding

@@ -30,7 +30,7 @@ std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& in
   if (file.IsObject()) {
     const auto opened = IndexFileHandle::unwrap(file, "file");
     return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
-                                                data::IndexFile::Sections(opened), opened->stills(), pack_of(index));
+                                                data::IndexFile::Sections(opened), opened->stills(), pack_of(index), opened->means());
   }
   const data::Stills stills{index.Get("still").ToBoolean().Value(), number_or<uint32_t>(index, "emptyStills", 0)};
   const Napi::Value sections = index.Get("sections");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "jpeg.h"
+#include "picture/picture_decoder.h"
 #include "scaled_jpeg.h"
 
 namespace siam::data {
@@ -15,6 +16,7 @@ struct FrameInfo {
   int width = 0;   ///< as shown, EXIF orientation applied
   int height = 0;
   JpegInfo jpeg;
+  std::optional<PictureInfo> picture;  ///< of a PNG or WebP frame; `jpeg` then says nothing
 };
 
 /// Decoders with their scratch memory. Not thread-safe: one for each thread. A format's library is looked for when a frame needs it.
@@ -44,9 +46,11 @@ class FrameDecoder {
 
  private:
   JpegDecoder& Jpeg();
+  PictureDecoder& Picture();
 
   std::optional<JpegDecoder> jpeg_;
   std::optional<ScaledJpegDecoder> scaled_;
+  std::optional<PictureDecoder> picture_;
 };
 
 }  // namespace siam::data

@@ -90,9 +90,9 @@ JpegDecoder::~JpegDecoder() {
 void JpegDecoder::Fail(const std::string& file, const std::string& what) const { throw SiamException("ERR_DATA", what, file); }
 
 JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string& file) {
-  if (size == 0) Fail(file, "Expected a JPEG frame but the file is empty");
+  if (size == 0) Fail(file, "Expected a JPEG, PNG or WebP frame but the file is empty");
   if (size < 3 || jpeg[0] != 0xFF || jpeg[1] != 0xD8 || jpeg[2] != 0xFF) {
-    Fail(file, "Expected a JPEG frame but it starts with " + StartsWith(jpeg, size));
+    Fail(file, "Expected a JPEG, PNG or WebP frame but it starts with " + StartsWith(jpeg, size));
   }
   if (api_.DecompressHeader(handle_, jpeg, size) != 0 && api_.GetErrorCode(handle_) != tj::kErrorWarning) {
     const std::string reason = api_.GetErrorStr(handle_);
@@ -160,14 +160,7 @@ FrameView JpegDecoder::Shown(const JpegInfo& info, const Rect& stored, std::vect
   if (info.orientation != 1) {
     const size_t bytes = static_cast<size_t>(stored.width) * stored.height * 3;
     if (out.size() < bytes + kPixelSlack) out.resize(bytes + kPixelSlack);
-    for (int y = 0; y < view.region.height; ++y) {
-      uint8_t* row = out.data() + view.stride * y;
-      for (int x = 0; x < view.region.width; ++x) {
-        int from_x, from_y;
-        turn.ToStored(view.region.x + x, view.region.y + y, from_x, from_y);
-        std::memcpy(row + 3 * x, turned_.data() + (static_cast<size_t>(from_y - stored.y) * stored.width + (from_x - stored.x)) * 3, 3);
-      }
-    }
+    turn.Copy(turned_.data(), stored, view.region, out.data());
   }
   view.pixels = out.data();
   return view;

@@ -120,14 +120,17 @@ void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const 
   // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which all of that frame is decoded, once. A pack has it.
   Bgr border;
   const DatasetIndex& dataset = sampler_->dataset(pair.z);
-  const bool known = z_.packed || (config_.remember_means && dataset.KnownMean(pair.z.sequence, pair.z.frame, border));
+  const bool remembers = leaves && !z_.packed && config_.remember_means;
+  // Of the bytes that were read, so that a frame that was replaced meanwhile is found out; a hundredth of what a decode costs.
+  const uint32_t check = remembers ? MeanTable::CheckOf(z_.bytes.data, z_.bytes.size) : 0;
+  const bool known = z_.packed || (remembers && dataset.KnownMean(pair.z.sequence, pair.z.frame, check, border));
   const bool whole = leaves && !known;
   if (z_.packed) border = z_.packed->Mean();
   const Rect wanted_z = same_frame ? Union(part_z, part_x) : part_z;
   FrameView view_z;
   if (whole) {
     view_z = DecodePartAndMean(z_, wanted_z, border);
-    if (config_.remember_means) dataset.RememberMean(pair.z.sequence, pair.z.frame, border);
+    if (remembers) dataset.RememberMean(pair.z.sequence, pair.z.frame, check, border);
   }
   // What was decoded with the mean serves the crops too, unless they are made from a smaller frame: whether the mean was known must not show.
   if (!whole || reduction_z > 1) view_z = DecodePart(z_, wanted_z, reduction_z);
