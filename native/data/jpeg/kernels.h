@@ -33,10 +33,11 @@ struct Kernels {
 
   /// Inverse DCT of a block. @param coefficients [64] as CoefficientPlace says, not yet dequantised     @param quant [64] placed alike
   /// @param out 8 rows of 8 samples
-  void (*idct)(const int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
+  /// Leaves the coefficients zero, for the next block: while they are in registers that costs next to nothing.
+  void (*idct)(int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
 
   /// The same, faster, for a block with zeros outside of its first four rows and columns.
-  void (*idct_4x4)(const int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
+  void (*idct_4x4)(int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
 
   /// The same for a block with nothing but its DC coefficient.
   void (*idct_dc)(int16_t dc, uint16_t quant, uint8_t* out, ptrdiff_t stride);

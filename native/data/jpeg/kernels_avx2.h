@@ -11,8 +11,8 @@
 namespace siam::data::jpeg {
 
 // The bodies of the table's entries of these names.
-void IdctAvx2(const int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
-void Idct4x4Avx2(const int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
+void IdctAvx2(int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
+void Idct4x4Avx2(int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
 
 }  // namespace siam::data::jpeg
 

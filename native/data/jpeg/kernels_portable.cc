@@ -43,7 +43,7 @@ inline void Transform(int16_t* v, int step, int shift) {
 
 inline uint8_t Sample(int16_t x) { return static_cast<uint8_t>(std::clamp<int>(x, -128, 127) + 128); }
 
-void Idct(const int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride) {
+void Idct(int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride) {
   int16_t block[64];
   int below = 0;
   for (int row = 0; row < 8; ++row) {
@@ -53,6 +53,7 @@ void Idct(const int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrd
       if (row > 0) below |= coefficients[place];
     }
   }
+  std::fill_n(coefficients, 64, int16_t{0});
   if (below == 0) {
     // Here libjpeg takes a short cut, and wraps where the transform would saturate.
     for (int x = 0; x < 8; ++x) block[x] = Wrap(block[x] * (1 << kPass1Bits));

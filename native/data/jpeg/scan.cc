@@ -1,7 +1,6 @@
 #include "scan.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "blocks.h"
 
@@ -60,7 +59,6 @@ void TransformRun(const Run& run, int blocks, int16_t* coefficients, const uint8
     for (int n = 0; n < count[kind]; ++n) {
       const Task& task = tasks[kind][n];
       idct(task.coefficients, task.quant, task.out, task.stride);
-      std::memset(task.coefficients, 0, 64 * sizeof *task.coefficients);
     }
   }
 }

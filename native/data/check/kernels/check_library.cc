@@ -41,7 +41,8 @@ void CheckIdct(const Library& library, Report& report) {
       report.Expect(failed == 0, "library", api.GetErrorStr(library.handle), "blocks", kind);
       for (int b = 0; b < kBlocks; ++b) {
         uint8_t ours[64];
-        PortableKernels().idct(Placed(blocks[b]).data(), placed_quant.data(), ours, 8);
+        Block block = Placed(blocks[b]);
+        PortableKernels().idct(block.data(), placed_quant.data(), ours, 8);
         bool equal = true;
         for (int y = 0; y < 8; ++y) {
           const uint8_t* row = theirs.data() + ((b / kAcross * 8 + y) * kAcross + b % kAcross) * 8;
