@@ -156,7 +156,9 @@ describe('a damaged file', () => {
         if (theirPart.frame !== undefined) expect(part(ourPart.frame!, region).equals(part(theirPart.frame, region))).toBe(true)
         else if (ourPart.error !== undefined) expect(ourPart.error).toBe(theirPart.error)
         else {
-          const read = { x: 0, y: 0, width, height: Math.min(height, region.y + region.height + 34) }
+          // All rows of MCUs that libturbojpeg read. The size may be among what is damaged.
+          const shown = addon.jpegInfo(bytes)
+          const read = { x: 0, y: 0, width: shown.width, height: Math.min(shown.height, region.y + region.height + 34) }
           expect(attempt(() => addon.decodeJpeg(bytes, read)).error).toBeDefined()
         }
       }
