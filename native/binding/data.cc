@@ -74,7 +74,7 @@ Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
   return guarded(info, "decodeJpeg", [&]() -> Napi::Value {
     Napi::Env env = info.Env();
     const auto jpeg = info[0].As<Napi::Uint8Array>();
-    data::JpegDecoder decoder;
+    thread_local data::JpegDecoder decoder;  // its tables are worth keeping
     const data::JpegInfo header = decoder.Header(jpeg.Data(), jpeg.ByteLength(), "");
     std::vector<uint8_t> pixels;
     data::FrameView view;

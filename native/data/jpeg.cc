@@ -89,31 +89,42 @@ JpegDecoder::~JpegDecoder() {
 
 void JpegDecoder::Fail(const std::string& file, const std::string& what) const { throw SiamException("ERR_DATA", what, file); }
 
-JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string& file) {
-  if (size == 0) Fail(file, "Expected a JPEG, PNG or WebP frame but the file is empty");
-  if (size < 3 || jpeg[0] != 0xFF || jpeg[1] != 0xD8 || jpeg[2] != 0xFF) {
-    Fail(file, "Expected a JPEG, PNG or WebP frame but it starts with " + StartsWith(jpeg, size));
-  }
+bool JpegDecoder::OwnHeader(const uint8_t* jpeg, size_t size, JpegInfo& info) {
+  if (!own_enabled_ || !own_->Open(jpeg, size)) return false;
+  info.stored_width = own_->width();
+  info.stored_height = own_->height();
+  info.subsampling = own_->subsampling();
+  info.colorspace = own_->components() == 1 ? tj::kColorspaceGray : tj::kColorspaceYcc;
+  return true;
+}
+
+void JpegDecoder::LibraryHeader(const uint8_t* jpeg, size_t size, const std::string& file, JpegInfo& info) {
+  RenewJpegHandle(api_, handle_);
   if (api_.DecompressHeader(handle_, jpeg, size) != 0 && api_.GetErrorCode(handle_) != tj::kErrorWarning) {
-    const std::string reason = api_.GetErrorStr(handle_);
-    // A bad header makes the library refuse every frame after it.
-    RenewJpegHandle(api_, handle_);
-    Fail(file, "Expected a JPEG frame but its header is damaged: " + reason);
+    Fail(file, std::string("Expected a JPEG frame but its header is damaged: ") + api_.GetErrorStr(handle_));
   }
-  JpegInfo info;
   info.stored_width = api_.Get(handle_, tj::kParamWidth);
   info.stored_height = api_.Get(handle_, tj::kParamHeight);
   if (info.stored_width <= 0 || info.stored_height <= 0) Fail(file, "Expected a JPEG frame but its header gives no size");
-  if (static_cast<int64_t>(info.stored_width) * info.stored_height > kMaxPixels) {
-    Fail(file, "Expected a JPEG frame of at most 2^28 pixels but its header says " + std::to_string(info.stored_width) + "x" +
-                   std::to_string(info.stored_height));
-  }
   if (api_.Get(handle_, tj::kParamPrecision) != 8) {
     Fail(file, "Expected 8 bits a sample but the JPEG frame has " + std::to_string(api_.Get(handle_, tj::kParamPrecision)));
   }
   info.subsampling = api_.Get(handle_, tj::kParamSubsampling);
   info.colorspace = api_.Get(handle_, tj::kParamColorspace);
   if (api_.Get(handle_, tj::kParamLossless) == 1) info.subsampling = -1;  // no partial decoding of lossless JPEG
+}
+
+JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string& file) {
+  if (size == 0) Fail(file, "Expected a JPEG, PNG or WebP frame but the file is empty");
+  if (size < 3 || jpeg[0] != 0xFF || jpeg[1] != 0xD8 || jpeg[2] != 0xFF) {
+    Fail(file, "Expected a JPEG, PNG or WebP frame but it starts with " + StartsWith(jpeg, size));
+  }
+  JpegInfo info;
+  if (!OwnHeader(jpeg, size, info)) LibraryHeader(jpeg, size, file, info);
+  if (static_cast<int64_t>(info.stored_width) * info.stored_height > kMaxPixels) {
+    Fail(file, "Expected a JPEG frame of at most 2^28 pixels but its header says " + std::to_string(info.stored_width) + "x" +
+                   std::to_string(info.stored_height));
+  }
   info.orientation = ExifOrientation(jpeg, size);
   const bool swapped = OrientationSwapsAxes(info.orientation);
   info.width = swapped ? info.stored_height : info.stored_width;
@@ -123,9 +134,8 @@ JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string
 
 void JpegDecoder::Run(const JpegInfo& info, const Rect& stored, const uint8_t* jpeg, size_t size, const std::string& file,
                       uint8_t* out) {
-  // A new handle for each frame: tables that a file lacks would be taken from the frame before it, and a bad one makes the library
-  // refuse every frame after it. The header is read first because a region is checked against the last one.
   RenewJpegHandle(api_, handle_);
+  // A region is checked against the header that was read last.
   api_.DecompressHeader(handle_, jpeg, size);
   const bool whole = stored.width == info.stored_width && stored.height == info.stored_height;
   const tj::Region region = whole ? tj::Region{0, 0, 0, 0} : tj::Region{stored.x, stored.y, stored.width, stored.height};
@@ -170,9 +180,7 @@ bool JpegDecoder::RunOwn(const JpegInfo& info, const Rect& wanted, const uint8_t
                          FrameView& view) {
   own_done_ = false;
   if (!own_enabled_ || !EndsWithEndMarker(jpeg, size) || !own_->Open(jpeg, size)) return false;
-  // The library's header is what counts; ours must not see another frame in the same bytes.
-  const int colorspace = own_->components() == 1 ? tj::kColorspaceGray : tj::kColorspaceYcc;
-  if (own_->width() != info.stored_width || own_->height() != info.stored_height || colorspace != info.colorspace) return false;
+  if (own_->width() != info.stored_width || own_->height() != info.stored_height) return false;  // not what Header() has seen
   const Rect stored = own_->Enlarged(Turn{info.orientation, info.stored_width, info.stored_height}.ToStored(wanted));
   if (!own_->Decode(stored, Target(info, stored, out), sums)) return false;
   view = Shown(info, stored, out);

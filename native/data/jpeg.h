@@ -74,6 +74,8 @@ class JpegDecoder {
   bool own_done() const { return own_done_; }
 
  private:
+  bool OwnHeader(const uint8_t* jpeg, size_t size, JpegInfo& info);
+  void LibraryHeader(const uint8_t* jpeg, size_t size, const std::string& file, JpegInfo& info);
   uint8_t* Target(const JpegInfo& info, const Rect& stored, std::vector<uint8_t>& out);
   FrameView Shown(const JpegInfo& info, const Rect& stored, std::vector<uint8_t>& out);
   bool RunOwn(const JpegInfo& info, const Rect& wanted, const uint8_t* jpeg, size_t size, std::vector<uint8_t>& out, uint64_t* sums, FrameView& view);

@@ -96,6 +96,11 @@ struct Side {
   }
 };
 
+bool SameInfo(const JpegInfo& a, const JpegInfo& b) {
+  return a.width == b.width && a.height == b.height && a.stored_width == b.stored_width && a.stored_height == b.stored_height &&
+         a.orientation == b.orientation && a.subsampling == b.subsampling && a.colorspace == b.colorspace;
+}
+
 bool SameMean(const Bgr& a, const Bgr& b) { return a.b == b.b && a.g == b.g && a.r == b.r; }
 
 /// What libturbojpeg writes for the whole frame, however damaged it finds it.
@@ -135,7 +140,7 @@ void CheckGood(Random& random, Side& ours, Side& theirs, Expect expect) {
   int subsampling;
   const Bytes jpeg = RandomJpeg(random, subsampling);
   const JpegInfo info = ours.decoder.Header(jpeg.data(), jpeg.size(), "");
-  theirs.decoder.Header(jpeg.data(), jpeg.size(), "");
+  expect(SameInfo(info, theirs.decoder.Header(jpeg.data(), jpeg.size(), "")), "both read the same from a header");
   const Rect all{0, 0, info.width, info.height};
   const bool narrow = info.width <= 4 && (subsampling == tj::kSubsampling420 || subsampling == tj::kSubsampling422);
   expect(theirs.RegionAndMean(info, all, jpeg), "libturbojpeg decodes a good frame");
@@ -157,13 +162,15 @@ void CheckDamaged(Random& random, Side& ours, Side& theirs, Whatever& whatever, 
   Bytes jpeg = RandomJpeg(random, subsampling);
   Damage(random, jpeg);
   jpeg.shrink_to_fit();  // so that a sanitizer sees what is read behind the end
-  JpegInfo info;
-  if (!ours.Try([&] { return info = ours.decoder.Header(jpeg.data(), jpeg.size(), ""), FrameView{}; })) {
+  JpegInfo info, their_info;
+  const bool header = ours.Try([&] { return info = ours.decoder.Header(jpeg.data(), jpeg.size(), ""), FrameView{}; });
+  theirs.Try([&] { return their_info = theirs.decoder.Header(jpeg.data(), jpeg.size(), ""), FrameView{}; });
+  expect(ours.error == theirs.error && SameInfo(info, their_info), "both read the same from a damaged header");
+  if (!header) {
     ++counts.headers;
     return;
   }
   if (static_cast<int64_t>(info.width) * info.height > 1 << 20) return;  // a size that damage made: right, but slow
-  theirs.Try([&] { return theirs.decoder.Header(jpeg.data(), jpeg.size(), ""), FrameView{}; });
   const Rect all{0, 0, info.width, info.height}, region = RandomRegion(random, info.width, info.height);
 
   const bool lib = theirs.Region(info, region, jpeg), best = ours.Region(info, region, jpeg);

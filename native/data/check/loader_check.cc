@@ -149,7 +149,7 @@ int main(int argc, char** argv) {
 
   CheckWarp(Expect);
   CheckIndexFiles(root + "/index", Expect);
-  CheckJpegDecoder(1, 20000, Expect);
+  CheckJpegDecoder(1, 5000, Expect);
   SameForAnyThreadCount(good, "good data set: the same for 1, 2, 4, 8 threads");
   SameForAnyThreadCount(bad, "damaged data set: the same for 1, 2, 4, 8 threads");
 

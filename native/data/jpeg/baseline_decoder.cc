@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../turbojpeg_api.h"
 #include "rows.h"
 
 namespace siam::data::jpeg {
@@ -40,6 +41,12 @@ bool BaselineDecoder::Open(const uint8_t* data, size_t size) {
   data_ = data;
   size_ = size;
   return ReadHeader(data, size, header_);
+}
+
+int BaselineDecoder::subsampling() const {
+  if (header_.components == 1) return tj::kSubsamplingGray;
+  const int h = header_.component[0].h, v = header_.component[0].v;
+  return h == 1 ? (v == 1 ? tj::kSubsampling444 : tj::kSubsampling440) : (v == 1 ? tj::kSubsampling422 : tj::kSubsampling420);
 }
 
 Rect BaselineDecoder::Enlarged(const Rect& wanted) const {

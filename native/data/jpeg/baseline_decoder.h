@@ -17,11 +17,12 @@ namespace siam::data::jpeg {
 class BaselineDecoder {
  public:
   /// Reads the header and looks whether the frame is one for this decoder. The data must stay where it is until Decode().
-  /// @returns its size, or an empty one when it is not
+  /// @returns whether it is one
   bool Open(const uint8_t* data, size_t size);
   int width() const { return header_.width; }
   int height() const { return header_.height; }
   int components() const { return header_.components; }
+  int subsampling() const;  ///< a tj::kSubsampling… value
 
   /// The smallest rectangle around `wanted`, which lies in the frame, that Decode takes.
   Rect Enlarged(const Rect& wanted) const;

@@ -27,7 +27,7 @@ template <typename Entry>
 struct RunStep {
   const Entry* first = nullptr;
   const Entry* ac = nullptr;
-  const BlockCodes* codes = nullptr;
+  BlockCodes* codes = nullptr;
   int* prediction = nullptr;  ///< of the block's component, when blocks are passed over
 };
 
@@ -74,6 +74,10 @@ SIAM_INLINE bool PassRun(BitReader& bits, const RunStep<int32_t>* step, const Ru
           bits = reader;
           return true;
         }
+        if ((entry & 255) == kUnmade) {
+          step->codes->MakePass(reader.Peek(kPassBits), table != step->ac);
+          break;
+        }
         BitReader copy = reader;
         int value = 0, at = k;
         if (table != step->ac) {
@@ -118,6 +122,10 @@ SIAM_INLINE bool ReadRun(BitReader& bits, const RunStep<int64_t>* step, const Ru
         if (step == end) {
           bits = reader;
           return true;
+        }
+        if ((entry & 255) == kUnmade) {
+          step->codes->MakeRead(reader.Peek(kReadBits), table != step->ac);
+          break;
         }
         BitReader copy = reader;
         int value = 0, at = k;

@@ -9,6 +9,8 @@ namespace {
 constexpr uint8_t kSof0 = 0xC0, kSof1 = 0xC1, kDht = 0xC4, kSoi = 0xD8, kSos = 0xDA, kDqt = 0xDB, kDri = 0xDD, kApp0 = 0xE0, kApp14 = 0xEE,
                   kApp15 = 0xEF, kCom = 0xFE;
 
+constexpr int kMaxDimension = 65500;  // libjpeg's limit
+
 /// A marker segment's payload.
 struct Segment {
   const uint8_t* data;
@@ -65,7 +67,7 @@ bool ReadFrame(Segment s, Header& header, Seen& seen) {
   header.height = s.U16(1);
   header.width = s.U16(3);
   header.components = s.data[5];
-  if (header.width == 0 || header.height == 0 || (header.components != 1 && header.components != 3)) return false;
+  if (header.width == 0 || header.height == 0 || header.width > kMaxDimension || header.height > kMaxDimension || (header.components != 1 && header.components != 3)) return false;
   if (s.size != 6 + 3 * static_cast<size_t>(header.components)) return false;
   for (int i = 0; i < header.components; ++i) {
     const uint8_t* p = s.data + 6 + 3 * i;

@@ -5,21 +5,9 @@
 namespace siam::data::jpeg {
 namespace {
 
-/// A symbol with the bits behind it, as far as a lookup's bits hold them.
-struct Symbol {
-  int16_t value = 0;
-  uint8_t bits = 0;  ///< code and extra bits; 0: they are not all there
-  uint8_t run = 0;   ///< of an AC symbol; kEnd: the block ends
-};
-
-constexpr uint8_t kEnd = 255;
-
-template <int kBits>
-using SymbolTable = std::array<Symbol, 1 << kBits>;
-
 /// @param ac  the symbols are runs and sizes, else sizes
-template <int kBits>
-void FillSymbols(const HuffmanCodes& codes, bool ac, SymbolTable<kBits>& table) {
+void FillSymbols(const HuffmanCodes& codes, bool ac, SymbolTable& table) {
+  constexpr int kBits = kPassBits;
   table.fill({});
   uint32_t code = 0;
   size_t at = 0;
@@ -32,27 +20,26 @@ void FillSymbols(const HuffmanCodes& codes, bool ac, SymbolTable<kBits>& table) 
       const int count = 1 << size, half = count >> 1;
       for (int bits = 0; bits < count; ++bits, out += size_t{1} << free_bits) {
         const int value = size == 0 ? 0 : bits < half ? bits - count + 1 : bits;
-        const Symbol entry{static_cast<int16_t>(value), static_cast<uint8_t>(length + size), ac && symbol == 0 ? kEnd : static_cast<uint8_t>(run)};
+        const Symbol entry{static_cast<int16_t>(value), static_cast<uint8_t>(length + size), ac && symbol == 0 ? kEndOfBlock : static_cast<uint8_t>(run)};
         std::fill_n(out, size_t{1} << free_bits, entry);
       }
     }
   }
 }
 
-/// The symbol that comes after `used` of a lookup's bits; none where bits are missing.
-template <int kBits>
-Symbol After(const SymbolTable<kBits>& table, uint32_t word, int used) {
-  const Symbol symbol = table[(word << used) & ((1u << kBits) - 1)];
-  return used + symbol.bits <= kBits ? symbol : Symbol{};
+/// The symbol that comes after `used` of a lookup's `bits` bits; none where bits are missing.
+Symbol After(const SymbolTable& table, int bits, uint32_t word, int used) {
+  const Symbol symbol = table[(word << (used + kPassBits - bits)) & ((1u << kPassBits) - 1)];
+  return used + symbol.bits <= bits ? symbol : Symbol{};
 }
 
-int32_t PassEntry(const SymbolTable<kPassBits>& ac, uint32_t word, int used, int difference) {
+int32_t PassEntry(const SymbolTable& ac, uint32_t word, int used, int difference) {
   uint32_t k = 0, end = 0;
   while (k < kSlow && end == 0) {
-    const Symbol symbol = After<kPassBits>(ac, word, used);
+    const Symbol symbol = After(ac, kPassBits, word, used);
     if (symbol.bits == 0) break;
     used += symbol.bits;
-    if (symbol.run == kEnd) {
+    if (symbol.run == kEndOfBlock) {
       end = 1;
     } else {
       k += symbol.run + 1u;
@@ -63,7 +50,7 @@ int32_t PassEntry(const SymbolTable<kPassBits>& ac, uint32_t word, int used, int
 }
 
 /// @param used, count, at, value  what the entry begins with: bits, and a DC difference as its first coefficient
-int64_t ReadEntry(const SymbolTable<kReadBits>& ac, uint32_t word, int used, bool dc, int difference) {
+int64_t ReadEntry(const SymbolTable& ac, uint32_t word, int used, bool dc, int difference) {
   uint64_t at[2] = {kNowhere, kNowhere}, value[2] = {0, 0}, k = 0, end = 0;
   int count = 0;
   if (dc) {
@@ -72,10 +59,10 @@ int64_t ReadEntry(const SymbolTable<kReadBits>& ac, uint32_t word, int used, boo
     count = 1;
   }
   for (;;) {
-    const Symbol symbol = After<kReadBits>(ac, word, used);
-    if (symbol.bits == 0 || (symbol.run != kEnd && count == 2)) break;
+    const Symbol symbol = After(ac, kReadBits, word, used);
+    if (symbol.bits == 0 || (symbol.run != kEndOfBlock && count == 2)) break;
     used += symbol.bits;
-    if (symbol.run == kEnd) {
+    if (symbol.run == kEndOfBlock) {
       end = 1;
       break;
     }
@@ -122,30 +109,27 @@ int CanonicalCodes::Read(BitReader& reader) const {
 bool BlockCodes::Build(const HuffmanCodes& from_dc, const HuffmanCodes& from_ac) {
   dc_codes = from_dc;
   ac_codes = from_ac;
-  pass.reset();
   const auto too_large = [](uint8_t size) { return size > 15; };
   if (!dc.Build(dc_codes) || !ac.Build(ac_codes) || std::any_of(dc_codes.symbols.begin(), dc_codes.symbols.end(), too_large)) return false;
-  SymbolTable<kReadBits> dc_symbols, ac_symbols;
-  FillSymbols<kReadBits>(dc_codes, false, dc_symbols);
-  FillSymbols<kReadBits>(ac_codes, true, ac_symbols);
-  for (uint32_t word = 0; word < read.ac.size(); ++word) {
-    const Symbol symbol = dc_symbols[word];
-    read.ac[word] = ReadEntry(ac_symbols, word, 0, false, 0);
-    read.first[word] = symbol.bits == 0 ? kSlowRead : ReadEntry(ac_symbols, word, symbol.bits, true, symbol.value);
-  }
+  FillSymbols(dc_codes, false, dc_symbols);
+  FillSymbols(ac_codes, true, ac_symbols);
+  read.first.fill(kSlowRead | kUnmade);
+  read.ac.fill(kSlowRead | kUnmade);
+  pass.first.fill(kSlowPass | kUnmade);
+  pass.ac.fill(kSlowPass | kUnmade);
   return true;
 }
 
-void BlockCodes::BuildPass() {
-  pass = std::make_unique<PassTable>();
-  SymbolTable<kPassBits> dc_symbols, ac_symbols;
-  FillSymbols<kPassBits>(dc_codes, false, dc_symbols);
-  FillSymbols<kPassBits>(ac_codes, true, ac_symbols);
-  for (uint32_t word = 0; word < pass->ac.size(); ++word) {
-    const Symbol symbol = dc_symbols[word];
-    pass->ac[word] = PassEntry(ac_symbols, word, 0, 0);
-    pass->first[word] = symbol.bits == 0 ? kSlowPass : PassEntry(ac_symbols, word, symbol.bits, symbol.value);
-  }
+void BlockCodes::MakePass(uint32_t word, bool begins) {
+  const Symbol symbol = begins ? After(dc_symbols, kPassBits, word, 0) : Symbol{};
+  int32_t& entry = (begins ? pass.first : pass.ac)[word];
+  entry = begins && symbol.bits == 0 ? kSlowPass : PassEntry(ac_symbols, word, symbol.bits, symbol.value);
+}
+
+void BlockCodes::MakeRead(uint32_t word, bool begins) {
+  const Symbol symbol = begins ? After(dc_symbols, kReadBits, word, 0) : Symbol{};
+  int64_t& entry = (begins ? read.first : read.ac)[word];
+  entry = begins && symbol.bits == 0 ? kSlowRead : ReadEntry(ac_symbols, word, symbol.bits, begins, symbol.value);
 }
 
 BlockCodes* BlockCodesCache::Get(const HuffmanCodes& dc, const HuffmanCodes& ac) {

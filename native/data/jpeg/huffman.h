@@ -43,6 +43,9 @@ constexpr int kSlow = 63;
 // Where an entry has fewer than two coefficients, this is the place of the others (see BlockPlaces).
 constexpr int kNowhere = 128;
 
+// The bits of an entry that is made when it is first met: a frame with tables of its own uses few of the thousands.
+constexpr int kUnmade = 255;
+
 /// For blocks that nobody looks at: as many symbols as the bits hold.
 ///   0–7 bits to skip | 8–23 DC difference, signed | 24–29 k | 31 the block ends
 struct PassTable {
@@ -58,16 +61,31 @@ struct ReadTable {
   std::array<int64_t, 1 << kReadBits> ac;
 };
 
+/// A symbol with the bits behind it, as far as a lookup's bits hold them.
+struct Symbol {
+  int16_t value = 0;
+  uint8_t bits = 0;  ///< code and extra bits; 0: they are not all there
+  uint8_t run = 0;   ///< of an AC symbol; kEndOfBlock: the block ends
+};
+
+constexpr uint8_t kEndOfBlock = 255;
+
+using SymbolTable = std::array<Symbol, 1 << kPassBits>;
+
 /// What a component's blocks are decoded with.
 struct BlockCodes {
   HuffmanCodes dc_codes, ac_codes;
   CanonicalCodes dc, ac;
+  SymbolTable dc_symbols, ac_symbols;
   ReadTable read;
-  std::unique_ptr<PassTable> pass;  ///< made when it is first needed
+  PassTable pass;
 
   /// @returns false when the codes are bad
   bool Build(const HuffmanCodes& dc_codes, const HuffmanCodes& ac_codes);
-  void BuildPass();
+
+  /// Makes an entry. @param word  its place in the table     @param begins  of the table for a block's first symbol
+  void MakePass(uint32_t word, bool begins);
+  void MakeRead(uint32_t word, bool begins);
 };
 
 /// The codes that were used last: most frames of a data set have the same ones.

@@ -137,7 +137,6 @@ bool Scan::MakePlan(const Header& header) {
     const ComponentHeader& component = header.component[c];
     codes[c] = cache_.Get(header.dc[component.dc_table], header.ac[component.ac_table]);
     if (codes[c] == nullptr) return false;
-    if (codes[c]->pass == nullptr) codes[c]->BuildPass();
     BlockPlace place{header.quant[component.quant_table].data(), c, 0, 0, component.h, component.v};
     for (place.y = 0; place.y < place.v; ++place.y) {
       for (place.x = 0; place.x < place.h; ++place.x) plan_.block[plan_.blocks++] = place;
@@ -146,7 +145,7 @@ bool Scan::MakePlan(const Header& header) {
   const int begin = kRunBlocks - kRunMcus * plan_.blocks;
   for (int i = begin; i < kRunBlocks; ++i) {
     const int c = plan_.block[(i - begin) % plan_.blocks].component;
-    plan_.pass[i] = {codes[c]->pass->first.data(), codes[c]->pass->ac.data(), codes[c], prediction_ + c};
+    plan_.pass[i] = {codes[c]->pass.first.data(), codes[c]->pass.ac.data(), codes[c], prediction_ + c};
     plan_.read[i] = {codes[c]->read.first.data(), codes[c]->read.ac.data(), codes[c], nullptr};
   }
   const auto* pass_end = EndTable<int32_t, 1 << kPassBits>();
