@@ -13,6 +13,7 @@
 #include "../loader.h"
 #include "index_check.h"
 #include "jpeg_check.h"
+#include "pack_check.h"
 #include "warp_check.h"
 
 using namespace siam::data;
@@ -150,6 +151,7 @@ int main(int argc, char** argv) {
   CheckWarp(Expect);
   CheckIndexFiles(root + "/index", Expect);
   CheckJpegDecoder(1, 5000, Expect);
+  failures += CheckPacks(bad[0], root + "/packs");
   SameForAnyThreadCount(good, "good data set: the same for 1, 2, 4, 8 threads");
   SameForAnyThreadCount(bad, "damaged data set: the same for 1, 2, 4, 8 threads");
 

@@ -39,8 +39,9 @@ PicturePlan PlanReduced(PicturePlan plan, double step, int frame_width, int fram
   plan.width = ReducedCount(width, step);
   plan.height = ReducedCount(height, step);
   // A slightly finer grid where that makes restart intervals fit into a row.
-  const int mcus = Mcus(plan.width, mcu.width), wanted = WithDivisor(mcus, mcu.width) * mcu.width;
-  if (wanted > mcus * mcu.width && wanted <= width) plan.width = wanted;
+  const int mcus = Mcus(plan.width, mcu.width), wanted = WithDivisor(mcus, mcu.width);
+  const int least = (wanted - 1) * mcu.width + 1;
+  if (wanted > mcus && least <= width) plan.width = least;
   plan.grid = {ReducedAxis(plan.left, width, plan.width), ReducedAxis(plan.top, height, plan.height)};
   return plan;
 }
