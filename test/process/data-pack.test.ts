@@ -26,7 +26,7 @@ beforeAll(async () => {
   await makeSyntheticDataset({ out: root, sequences: 5, val: 1, frames: 30, width: 640, height: 480, seed: 3 })
   whole = path.join(folder, 'whole')
   const { code, stderr } = await runCli(args(whole), { env })
-  expect([code, stderr]).toEqual([0, expect.stringContaining('pack GOT10kDataset, ')])
+  if (code !== 0) throw new Error(stderr)
 }, 120_000)
 afterAll(() => removeFolder(folder))
 

@@ -12,6 +12,7 @@
 
 #include "../loader.h"
 #include "index_check.h"
+#include "pack_check.h"
 
 using namespace siam::data;
 using siam::SiamException;
@@ -146,6 +147,7 @@ int main(int argc, char** argv) {
   const Datasets good = MakeDataset(root + "/good", false), bad = MakeDataset(root + "/bad", true);
 
   CheckIndexFiles(root + "/index", Expect);
+  failures += CheckPacks(bad[0], root + "/packs");
   SameForAnyThreadCount(good, "good data set: the same for 1, 2, 4, 8 threads");
   SameForAnyThreadCount(bad, "damaged data set: the same for 1, 2, 4, 8 threads");
 
