@@ -13,6 +13,7 @@
 #include "../loader.h"
 #include "index_check.h"
 #include "pack_check.h"
+#include "pack_read_check.h"
 
 using namespace siam::data;
 using siam::SiamException;
@@ -148,6 +149,7 @@ int main(int argc, char** argv) {
 
   CheckIndexFiles(root + "/index", Expect);
   failures += CheckPacks(bad[0], root + "/packs");
+  failures += CheckPackReading(root + "/packs/one", 6);
   SameForAnyThreadCount(good, "good data set: the same for 1, 2, 4, 8 threads");
   SameForAnyThreadCount(bad, "damaged data set: the same for 1, 2, 4, 8 threads");
 
