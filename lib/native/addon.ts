@@ -345,6 +345,10 @@ export interface LoaderSpec {
   worldSize?: number
   /** Keep the means of frames that were decoded whole, so that it happens once a frame (default true; the batches are the same). */
   rememberMeans?: boolean
+  /** Where the batches will be copied: they then lie in page-locked memory (default 'cpu': plain memory). Throws ERR_DEVICE where it is not there. */
+  device?: string
+  /** 'fast': frames of crops that are at least twice coarser than their pixels are decoded smaller (default 'exact'). */
+  decode?: 'exact' | 'fast'
 }
 
 export interface SkippedSample {
@@ -460,6 +464,17 @@ export interface NativeAddon {
   /** Threads of libtorch's own team on the engine thread; 0: as many as there are cores. */
   setThreads(threads: number): Promise<number>
   cudaAvailable(): Promise<{ available: boolean; reason: string; devices: { name: string; totalBytes: number }[] }>
+  /**
+   * The tensors on `device`, under their names; those that lie there already share their values. Where they lie in page-locked memory
+   * (LoaderSpec.device) the copy goes on after the promise has resolved, and what it reads is kept until it is done: the caller may dispose
+   * its handles at once.
+   */
+  toDevice(tensors: Record<string, NativeTensor>, device: string): Promise<Record<string, NativeTensor>>
+  /** Tensors whose copy to a device was not known to be done when the last one began. */
+  heldCopies(): number
+  /** For tests: toDevice copies within the CPU's memory, but not before finishCopies(); false: as always. */
+  delayCopies(late: boolean): Promise<void>
+  finishCopies(): void
   tensorFrom(raw: RawTensor, device: string, options?: { requiresGrad?: boolean; memoryFormat?: 'contiguous' | 'channels_last' }): NativeTensor
   /** Sum of scalars, as Python's sum(losses.values()). */
   sum(scalars: NativeTensor[]): Promise<NativeTensor>
@@ -520,6 +535,15 @@ export interface NativeAddon {
    * Throws ERR_DATA when it is no JPEG, truncated or corrupt.
    */
   decodeJpeg(bytes: Uint8Array, region?: { x: number; y: number; width: number; height: number }): { data: Uint8Array; width: number; height: number; x: number; y: number }
+  /**
+   * At least what bilinear sampling of the frame's `region` needs, `reduction` (2, 4 or 8) times smaller where the frame's format allows it, and
+   * as decodeJpeg gives it where not: `grid` tells. width, height, x and y are the smaller picture's. Throws as decodeJpeg.
+   */
+  decodeReduced(
+    bytes: Uint8Array,
+    region: { x: number; y: number; width: number; height: number },
+    reduction: number,
+  ): { data: Uint8Array; width: number; height: number; x: number; y: number; grid: PixelGrid }
   encodeJpeg(
     pixels: Uint8Array,
     width: number,

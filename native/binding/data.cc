@@ -108,6 +108,32 @@ Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value decode_reduced(const Napi::CallbackInfo& info) {
+  return guarded(info, "decodeReduced", [&]() -> Napi::Value {
+    Napi::Env env = info.Env();
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    const auto region = info[1].As<Napi::Object>();
+    const int reduction = info[2].As<Napi::Number>().Int32Value();
+    if (reduction < 2 || data::ReductionFor(reduction) != reduction) {
+      throw SiamException("ERR_ARGUMENT", "Expected 2, 4 or 8 for reduction but received " + std::to_string(reduction));
+    }
+    data::FrameDecoder decoder;
+    const data::FrameInfo header = decoder.Header(bytes.Data(), bytes.ByteLength(), "");
+    std::vector<uint8_t> pixels;
+    const data::FrameView view = decoder.DecodeRegionScaled(
+        header, {number<int>(region, "x"), number<int>(region, "y"), number<int>(region, "width"), number<int>(region, "height")}, reduction, bytes.Data(),
+        bytes.ByteLength(), "", pixels);
+    auto object = Napi::Object::New(env);
+    object.Set("data", bytes_to_js(env, view.pixels, view.stride * static_cast<size_t>(view.region.height)));
+    object.Set("width", Napi::Number::New(env, view.region.width));
+    object.Set("height", Napi::Number::New(env, view.region.height));
+    object.Set("x", Napi::Number::New(env, view.region.x));
+    object.Set("y", Napi::Number::New(env, view.region.y));
+    object.Set("grid", grid_to_js(env, view.grid));
+    return object;
+  });
+}
+
 Napi::Value encode_jpeg(const Napi::CallbackInfo& info) {
   return guarded(info, "encodeJpeg", [&]() -> Napi::Value {
     const int width = info[1].As<Napi::Number>().Int32Value(), height = info[2].As<Napi::Number>().Int32Value();
@@ -306,6 +332,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
   add("decodeJpeg", decode_jpeg);
+  add("decodeReduced", decode_reduced);
   add("encodeJpeg", encode_jpeg);
   add("jpegInfo", jpeg_info);
   add("verifyJpeg", verify_jpeg);

@@ -31,6 +31,12 @@ Rect Union(const Rect& a, const Rect& b) {
   return {x0, y0, x1 - x0, y1 - y0};
 }
 
+/// How much smaller a frame may be decoded for this crop.
+int ReductionOf(const CropSquare& crop) {
+  const WarpAxes warp = WarpOf(crop);
+  return ReductionFor(std::min(warp.step_x, warp.step_y));
+}
+
 std::string SizeText(const FrameSize& size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
 
 FrameSize FrameSizeIn(const PackRow& row) { return {static_cast<int>(row.frame_width), static_cast<int>(row.frame_height)}; }
@@ -64,7 +70,7 @@ void SampleMaker::Read(const FrameRef& ref, Frame& frame) {
   frame.size = frame.packed ? FrameSizeIn(*frame.packed) : FrameSize{frame.info.width, frame.info.height};
 }
 
-FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part) {
+FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part, int reduction) {
   const Stopwatch watch(times_.decode);
   ++times_.region_decodes;
   if (frame.packed) {
@@ -72,6 +78,9 @@ FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part) {
     FrameView view = decoder_.DecodeRegion(frame.info, stored, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
     PlaceInFrame(*frame.packed, view);
     return view;
+  }
+  if (reduction > 1) {
+    return decoder_.DecodeRegionScaled(frame.info, part, reduction, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
   }
   return decoder_.DecodeRegion(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
 }
@@ -103,6 +112,8 @@ void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const 
                     frame_x.path);
   }
 
+  int reduction_z = config_.fast_decode ? ReductionOf(geometry.z) : 1, reduction_x = config_.fast_decode ? ReductionOf(geometry.x) : 1;
+  if (same_frame) reduction_z = reduction_x = std::min(reduction_z, reduction_x);
   const Rect part_z = Footprint(geometry.z), part_x = Footprint(geometry.x);
   const bool leaves = !Rect{0, 0, z_.size.width, z_.size.height}.Contains(part_z) ||
                       !Rect{0, 0, frame_x.size.width, frame_x.size.height}.Contains(part_x);
@@ -110,17 +121,18 @@ void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const 
   Bgr border;
   const DatasetIndex& dataset = sampler_->dataset(pair.z);
   const bool known = z_.packed || (config_.remember_means && dataset.KnownMean(pair.z.sequence, pair.z.frame, border));
+  const bool whole = leaves && !known;
   if (z_.packed) border = z_.packed->Mean();
   FrameView view_z;
-  if (leaves && !known) {
+  if (whole) {
     view_z = DecodeWhole(z_);
     const Stopwatch watch(times_.mean);
     border = TruncatedMean(view_z);
     if (config_.remember_means) dataset.RememberMean(pair.z.sequence, pair.z.frame, border);
-  } else {
-    view_z = DecodePart(z_, same_frame ? Union(part_z, part_x) : part_z);
   }
-  const FrameView view_x = same_frame ? view_z : DecodePart(frame_x, part_x);
+  // The whole frame serves the crops too, unless they are made from a smaller one: whether the mean was known must not show in a sample.
+  if (!whole || reduction_z > 1) view_z = DecodePart(z_, same_frame ? Union(part_z, part_x) : part_z, reduction_z);
+  const FrameView view_x = same_frame ? view_z : DecodePart(frame_x, part_x, reduction_x);
 
   {
     const Stopwatch watch(times_.warp);

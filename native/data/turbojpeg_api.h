@@ -22,6 +22,10 @@ struct Transform {
   int (*filter)(short*, Region, Region, int, int, Transform*);
 };
 
+struct ScalingFactor {
+  int num, denom;
+};
+
 // Values of TurboJPEG 3.1's enumerations (turbojpeg.h: TJINIT, TJPF, TJSAMP, TJCS, TJPARAM, TJXOPT, TJERR). They are part of its ABI.
 constexpr int kInitCompress = 0;
 constexpr int kInitDecompress = 1;
@@ -74,6 +78,7 @@ struct Api {
   int (*Set)(Handle, int param, int value);
   int (*Get)(Handle, int param);
   int (*DecompressHeader)(Handle, const unsigned char* jpeg, size_t size);
+  int (*SetScalingFactor)(Handle, ScalingFactor factor);
   int (*SetCroppingRegion)(Handle, Region region);
   int (*Decompress8)(Handle, const unsigned char* jpeg, size_t size, unsigned char* out, int pitch, int pixel_format);
   int (*Compress8)(Handle, const unsigned char* pixels, int width, int pitch, int height, int pixel_format, unsigned char** jpeg,
