@@ -5,6 +5,7 @@
  * there too and report a failure at the next promise. Everything in here takes arguments that TypeScript has already validated.
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
+import type { NativePackAddon } from './addon-pack.ts'
 
 export type DType = 'float32' | 'float64' | 'float16' | 'bfloat16' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'
 
@@ -222,80 +223,6 @@ export interface NativePack {
   dispose(): void
 }
 
-/** How the pictures of a pack are made (native/data/pack/picture_plan.h). */
-export interface PackPictureSpec {
-  crop: LoaderSpec['crop']
-  contextFactor: number
-  density: number
-  quality: number
-  subsampling: '420' | '444'
-}
-
-export interface PackEstimateSpec extends PackPictureSpec {
-  frames: NativeDatasetIndex
-  /** The pack's own index: the same sequences and frames, whose paths are the members' names. */
-  members: NativeDatasetIndex
-  /** How many frames are looked at, evenly spread. */
-  samples: number
-  threads: number
-}
-
-export interface PackWriterSpec extends Omit<PackEstimateSpec, 'samples'> {
-  /** Where shards and table are written to. */
-  folder: string
-  /** Where each shard's rows lie until the pack is finished. */
-  workFolder: string
-  shards: number
-  /** The first frame that cannot be used ends the job. */
-  strict: boolean
-}
-
-/** One frame that an estimate made a picture of. */
-export interface PackSample {
-  usable: boolean
-  /** Without loss. */
-  copied: boolean
-  /** In a shard, header and padding included. */
-  bytes: number
-  /** Of the frame's own file. */
-  frameBytes: number
-  /** CPU time of the thread: reading, decoding, reducing, encoding. */
-  cpuSeconds: number
-  /** Of the picture, pixels. */
-  width: number
-  height: number
-}
-
-export interface PackWriterResult {
-  /** `reused`: an earlier run had completed it. `bad`: frames without a picture. */
-  shards: { bytes: number; entries: number; bad: number; reused: boolean }[]
-  /** At most 1000, in the order of their rows. */
-  badFrames: { sequence: number; frame: number; code: string; file: string; message: string }[]
-  tableBytes: number
-}
-
-export interface PackVerifierSpec {
-  table: string
-  shards: readonly { path: string; bytes: number; entries: number }[]
-  members: NativeDatasetIndex
-  threads: number
-}
-
-export interface PackVerifierResult {
-  /** At most 10,000; `member` is '' where the shard as a whole is meant. */
-  problems: { shard: string; member: string; message: string }[]
-  problemCount: number
-}
-
-/** Threads that work on a pack. */
-export interface NativePackJob<Result> {
-  /** Once only. Rejects with ERR_ABORTED after {@link stop}. */
-  run(): Promise<Result>
-  progress(): { rows: number; reused: number; bad: number; bytes: number }
-  /** The threads end after the frame that they are at. */
-  stop(): void
-}
-
 /** All sequences of one data set, flat. Frame k of sequence s is row `sequenceStart[s] + k`. */
 export interface NativeDatasetIndex {
   name: string
@@ -457,7 +384,7 @@ export interface PicturePlace {
   at?: { x: number; y: number }
 }
 
-export interface NativeAddon {
+export interface NativeAddon extends NativePackAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
@@ -506,13 +433,6 @@ export interface NativeAddon {
    * Rejects with ERR_IO when a file cannot be read, ERR_DATA when the table is damaged, or a shard is missing or of another size.
    */
   openPack(table: string, shards: readonly { path: string; bytes: number }[]): Promise<NativePack>
-  /** Writes the shards of a pack that are not complete, and its table. The caller holds the lock on the folder. */
-  createPackWriter(spec: PackWriterSpec): NativePackJob<PackWriterResult>
-  createPackEstimate(spec: PackEstimateSpec): NativePackJob<PackSample[]>
-  /** Throws ERR_DATA when the table is damaged or fits neither index nor shards, ERR_IO when it cannot be read. */
-  createPackVerifier(spec: PackVerifierSpec): NativePackJob<PackVerifierResult>
-  /** Whether this process has the lock on an open file now; it goes with the descriptor. */
-  lockFile(descriptor: number): boolean
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>
@@ -594,19 +514,6 @@ export interface NativeAddon {
     attempt: number,
     count: number,
   ): { dataset: [number, number]; sequence: [number, number]; frame: [number, number]; negative: boolean }[]
-  /**
-   * Which part of a frame a pack stores for a box (x1, y1, x2, y2). `x`, `y`: frame coordinate of picture pixel i is origin + step · i.
-   * @param sourceSubsampling  TurboJPEG's number of the frame's own, where it is a JPEG that can be copied
-   */
-  packPlan(
-    box: Float32Array,
-    frameWidth: number,
-    frameHeight: number,
-    spec: PackPictureSpec,
-    sourceSubsampling?: number,
-  ): { reduced: boolean; width: number; height: number; x: { origin: number; step: number }; y: { origin: number; step: number }; mcus: number; restartInterval: number }
-  /** What stands in front of a member of that name and size in a tar. */
-  tarHeader(name: string, bytes: number): Uint8Array
   /** Philox4x32-10 of four counter and two key words. */
   philox(words: Uint32Array): Uint32Array
 }

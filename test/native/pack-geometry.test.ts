@@ -1,7 +1,8 @@
 /** No crop that a training can draw leaves what a pack stores, unless it leaves the frame. */
 import { describe, expect, it } from 'vitest'
 import { contextFactorOf } from '../../lib/data/pack/format.ts'
-import type { LoaderSpec, PackPictureSpec } from '../../lib/native/addon.ts'
+import type { PackPictureSpec } from '../../lib/native/addon-pack.ts'
+import type { LoaderSpec } from '../../lib/native/addon.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { testCrop } from '../helpers/packs-made.ts'
 

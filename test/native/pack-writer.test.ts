@@ -234,6 +234,10 @@ describe('a pack', () => {
     expect(await failure(packTiny(root, out('readonly')))).toMatchObject({ code: 'ERR_IO' })
   })
 
+  it.each([{ density: 0 }, { density: NaN }, { quality: 90.5 }, { quality: 101 }, { workers: 0 }, { shardBytes: -1 }, { subsampling: '422' as never }])('wants sensible options: %j', async (options) => {
+    expect(await failure(packTiny(root, out('never'), options))).toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringContaining(`for ${Object.keys(options)[0]!} but received`) })
+  })
+
   it('is only estimated with dryRun: nothing is made', async () => {
     const report = await packTiny(root, out('dry'), { dryRun: true })
     expect(report.packs).toEqual([])

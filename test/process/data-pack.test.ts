@@ -1,13 +1,13 @@
 /** `siamtrain data pack` as a process: output, exit codes, kill -9 at any moment, full disks. */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeSyntheticDataset } from '../../lib/data/synth/index.ts'
 import { removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
-import { differingFiles, manifestOf } from '../helpers/packs-made.ts'
+import { differingFiles, manifestOf, packTiny } from '../helpers/packs-made.ts'
 import { collect, runCli, startCli } from '../helpers/run-cli.ts'
 import { shared } from '../helpers/shared.ts'
 
@@ -45,6 +45,15 @@ describe('siamtrain data pack', () => {
     expect(Math.abs(manifest.bytes / (Number(/about ([\d.]+) MB/.exec(dry.stdout)![1]) * 1e6) - 1)).toBeLessThan(0.15)
     const verified = await runCli(['data', 'verify', out], { env })
     expect([verified.code, verified.stdout]).toEqual([0, expect.stringMatching(/^GOT10kDataset train: 5 sequences, 150 frames, [\d.]+ MB\nNothing is wrong\.\n/)])
+
+    const shard = path.join(out, 'GOT10kDataset', 'shard-00001.tar')
+    const bytes = readFileSync(shard)
+    bytes[bytes.length >> 1]! ^= 1
+    writeFileSync(shard, bytes)
+    const report = path.join(folder, 'report.json')
+    const damaged = await runCli(['data', 'verify', path.join(out, 'GOT10kDataset'), '--threads', '2', '--report', report], { env })
+    expect([damaged.code, damaged.stdout]).toEqual([1, expect.stringMatching(/\n1 problem: 1 damaged member\n {2}ERR_DATA \/.*\/shard-00001\.tar: sequence "GOT-10k_Train_\d+" of GOT10kDataset: GOT-10k_Train_\d+\/\d{8}\.jpg: its bytes do not have the checksum/)])
+    expect(JSON.parse(readFileSync(report, 'utf8'))).toMatchObject({ ok: false, counts: { damaged_member: 1 }, problems: [{ file: shard }] })
   })
 
   it('goes on after kill -9 at any moment, to the same bytes', async () => {
@@ -90,6 +99,19 @@ describe('siamtrain data pack', () => {
     // They may also have come one after the other; then the second found a finished pack.
     for (const { code, stderr } of outcomes) if (code !== 0) expect([code, stderr]).toEqual([1, expect.stringContaining('another process is writing this pack')])
     expect(differingFiles(whole, out)).toEqual([])
+  })
+
+  it('ends with the process that it is in, and goes on in the next', async () => {
+    const out = path.join(folder, 'exit')
+    const script = `
+      const { packTiny } = await import(${JSON.stringify(new URL('../helpers/packs-made.ts', import.meta.url).pathname)})
+      void packTiny(${JSON.stringify(root)}, ${JSON.stringify(out)}, { shardBytes: 1e6, onPacking: ({ done }) => done > 20 && process.exit(7) })`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const { code, signal, stderr } = await collect(child)
+    expect([code, signal, stderr]).toEqual([7, null, ''])
+    expect(readdirSync(path.join(out, 'GOT10kDataset'))).toContain('.making')
+    await packTiny(root, out, { shardBytes: 1e6 })
+    expect(manifestOf(path.join(out, 'GOT10kDataset'))).toMatchObject({ stored: 150 })
   })
 
   it('refuses another pack in the folder, and says what differs', async () => {

@@ -1,5 +1,5 @@
 /** Frames that are not in a pack, as problems of the data set. */
-import type { PackWriterResult } from '../../native/addon.ts'
+import type { PackWriterResult } from '../../native/addon-pack.ts'
 import type { DatasetIndex } from '../compact-index.ts'
 
 export interface BadPackFrame {

@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { SiamError } from '../../errors.ts'
-import type { PackSample } from '../../native/addon.ts'
+import type { PackSample } from '../../native/addon-pack.ts'
 import { packRowBytes } from './format.ts'
 
 /** Frames that are looked at; of small data sets all. */

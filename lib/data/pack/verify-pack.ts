@@ -1,4 +1,5 @@
 /** Verifies packs: every byte of every file is compared with what manifest, table and index say of it. */
+import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
@@ -25,14 +26,13 @@ export interface VerifyPackOptions {
  * @returns their folders; empty where there is none, finished or not
  */
 export async function packsIn(folder: string): Promise<string[]> {
-  const holdsPack = async (dir: string): Promise<boolean> => {
-    const names = await readdir(dir).catch(() => [] as string[])
-    return names.includes(workFolderName) || (names.includes(packManifestFile) && (await readPackManifest(dir).then(() => true, isOurs)))
-  }
+  // Asked of every folder of a data set that may have thousands: two looks, no listing.
+  const holdsPack = async (dir: string): Promise<boolean> =>
+    existsSync(path.join(dir, workFolderName)) || (existsSync(path.join(dir, packManifestFile)) && (await readPackManifest(dir).then(() => true, isOurs)))
   if (!(await isDirectory(folder))) return []
   if (await holdsPack(folder)) return [folder]
   const found: string[] = []
-  for (const name of (await readdir(folder)).sort()) if ((await isDirectory(path.join(folder, name))) && (await holdsPack(path.join(folder, name)))) found.push(path.join(folder, name))
+  for (const name of (await readdir(folder)).sort()) if (await holdsPack(path.join(folder, name))) found.push(path.join(folder, name))
   return found
 }
 

@@ -4,9 +4,10 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { writeFileAtomically } from '../../checkpoint/atomic-file.ts'
 import { ioError } from '../../checkpoint/io-error.ts'
-import { SiamError } from '../../errors.ts'
+import { SiamError, invalidArgument } from '../../errors.ts'
 import { makeFolder } from '../../make-folder.ts'
-import type { NativeDatasetIndex, NativePackJob, PackWriterResult } from '../../native/addon.ts'
+import type { NativePackJob, PackWriterResult } from '../../native/addon-pack.ts'
+import type { NativeDatasetIndex } from '../../native/addon.ts'
 import { loadAddon } from '../../native/load.ts'
 import { packageVersion } from '../../version.ts'
 import { DatasetIndex } from '../compact-index.ts'
@@ -98,6 +99,7 @@ interface Job {
  */
 export async function makePacks(settings: DataSettings, options: PackOptions): Promise<PackReport> {
   const { signal } = options
+  checkOptions(options)
   const out = path.resolve(options.cwd ?? process.cwd(), options.out)
   const threads = options.workers ?? availableParallelism()
   const strict = options.strict ?? settings.strict
@@ -111,13 +113,23 @@ export async function makePacks(settings: DataSettings, options: PackOptions): P
     options.onEstimate?.(estimates, free)
     const report: PackReport = { estimates, freeBytes: free, packs: [] }
     if (options.dryRun === true) return report
-    const written = options.overwrite === true ? 0 : (await Promise.all(jobs.map(({ folder }) => bytesIn(folder)))).reduce((sum, bytes) => sum + bytes, 0)
+    // What is there is used or, with overwrite, makes room.
+    const written = (await Promise.all(jobs.map(({ folder }) => bytesIn(folder)))).reduce((sum, bytes) => sum + bytes, 0)
     if (options.force !== true) checkRoom(Math.max(0, estimates.reduce((sum, { bytes }) => sum + bytes, 0) - written), free, out)
     for (const [i, job] of jobs.entries()) report.packs.push(await makePack(job, estimates[i]!, threads, strict, options))
     return report
   } finally {
     for (const index of indexes) index.dispose()
   }
+}
+
+function checkOptions({ workers = 1, density = 1, quality = 1, subsampling = '420', shardBytes = 1 }: PackOptions): void {
+  const whole = (value: number, min: number, max: number): boolean => Number.isSafeInteger(value) && value >= min && value <= max
+  if (!whole(workers, 1, 1024)) throw invalidArgument('an integer from 1 to 1024', 'workers', workers)
+  if (!(density >= 0.25 && density <= 16)) throw invalidArgument('a number from 0.25 to 16', 'density', density)
+  if (!whole(quality, 1, 100)) throw invalidArgument('an integer from 1 to 100', 'quality', quality)
+  if (subsampling !== '420' && subsampling !== '444') throw invalidArgument("'420' or '444'", 'subsampling', subsampling)
+  if (!whole(shardBytes, 1, Number.MAX_SAFE_INTEGER)) throw invalidArgument('a positive integer', 'shardBytes', shardBytes)
 }
 
 function jobOf({ crop }: DataSettings, options: PackOptions, frames: DatasetIndex, setting: DatasetSetting, folder: string): Job {
