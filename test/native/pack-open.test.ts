@@ -213,6 +213,7 @@ describe('a damaged pack', () => {
       [{ frameHeight: 0xffffffff }, 'has no size of its frame'],
       [{ x: { origin: 0, step: 0 } }, 'has no usable grid'],
       [{ y: { origin: Number.NaN, step: 1 } }, 'has no usable grid'],
+      [{ y: { origin: -1e12, step: 1 } }, 'has no usable grid'],
     ] as const) {
       rewriteTable((view) => writePackRow(view, 2 * packRowBytes, { ...readPackRow(view, 2 * packRowBytes), ...change }))
       expect((await failure()).message).toContain(message)

@@ -14,6 +14,7 @@
 #include "index_check.h"
 #include "jpeg_check.h"
 #include "pack_check.h"
+#include "pack_read_check.h"
 #include "warp_check.h"
 
 using namespace siam::data;
@@ -152,6 +153,7 @@ int main(int argc, char** argv) {
   CheckIndexFiles(root + "/index", Expect);
   CheckJpegDecoder(1, 5000, Expect);
   failures += CheckPacks(bad[0], root + "/packs");
+  failures += CheckPackReading(root + "/packs/one", 6);
   SameForAnyThreadCount(good, "good data set: the same for 1, 2, 4, 8 threads");
   SameForAnyThreadCount(bad, "damaged data set: the same for 1, 2, 4, 8 threads");
 
