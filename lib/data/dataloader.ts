@@ -166,6 +166,7 @@ const noLoaderStats: Readonly<LoaderStats> = {
   decodeSeconds: 0,
   meanSeconds: 0,
   warpSeconds: 0,
+  cpuSeconds: 0,
   idleSeconds: 0,
   waitSeconds: 0,
   bytesRead: 0,

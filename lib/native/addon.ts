@@ -90,6 +90,8 @@ export interface NativeModel {
   stateDict(): Promise<NamedRawTensor[]>
   /** Copies by name; every entry must exist with the same shape (checked, ERR_CHECKPOINT); entries not given stay. */
   loadStateDict(entries: NamedRawTensor[]): Promise<void>
+  /** Seconds that images took so far from a batch's uint8 to what the first layer takes: to the device, to floating point, to the memory format. */
+  copySeconds(): number
   /** Gradients of the named parameters; null where none is there. */
   gradients(names: string[]): Promise<(RawTensor | null)[]>
   setTraining(training: boolean): void
@@ -282,6 +284,8 @@ export interface LoaderStats {
   /** For the mean of whole frames (the padding of crops that leave the frame). */
   meanSeconds: number
   warpSeconds: number
+  /** That threads had on a core while they made samples; what is missing to their busy time they waited for a disk or for a core. */
+  cpuSeconds: number
   /** That threads waited for room in the queue. */
   idleSeconds: number
   /** That next() waited for a batch. */
@@ -292,6 +296,17 @@ export interface LoaderStats {
   regionDecodes: number
   /** Batches that are ready. */
   queueDepthBatches: number
+}
+
+/** Of the regions of a spec's samples decoded from memory, and nothing else. */
+export interface DecodeLimitRun {
+  /** Samples whose regions were decoded. */
+  pairs: number
+  regions: number
+  /** From the start of the first thread to the end of the last. */
+  seconds: number
+  /** Processor time of all threads. */
+  cpuSeconds: number
 }
 
 export interface NativeLoader {
@@ -369,6 +384,11 @@ export interface NativeAddon {
   createEma(model: NativeModel): NativeEma
   createGradScaler(init: GradScalerState & { enabled: boolean }): NativeGradScaler
   createLoader(spec: LoaderSpec): NativeLoader
+  /**
+   * Reads the frames of `samples` samples from the spec's start on into memory, and decodes their regions over and over for `seconds` with as
+   * many threads: the limit that decoding alone sets (native/data/decode_limit.h). Rejects with ERR_DATA when none of the samples is good.
+   */
+  measureDecodeLimit(spec: LoaderSpec, options: { samples: number; threads: number; seconds: number }): Promise<DecodeLimitRun>
   /**
    * Opens a cached index: reads all of it once to check it, then maps it.
    * Rejects with ERR_IO when it cannot be read, ERR_DATA when it is damaged, of another version, or no index.

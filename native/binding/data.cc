@@ -11,6 +11,7 @@
 #include "../data/warp.h"
 #include "addon_env.h"
 #include "convert.h"
+#include "data_bench.h"
 #include "data_index.h"
 #include "data_loader.h"
 #include "data_spec.h"
@@ -281,6 +282,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("samplePairs", sample_pairs);
   add("philox", philox);
   add("createLoader", LoaderHandle::create);
+  add("measureDecodeLimit", measure_decode_limit);
   add("openIndexFile", IndexFileHandle::open);
   add("fileStates", file_states);
 }

@@ -134,6 +134,7 @@ Napi::Value LoaderHandle::stats(const Napi::CallbackInfo& info) {
   seconds("decodeSeconds", stats.times.decode);
   seconds("meanSeconds", stats.times.mean);
   seconds("warpSeconds", stats.times.warp);
+  seconds("cpuSeconds", stats.times.cpu);
   seconds("idleSeconds", stats.idle);
   seconds("waitSeconds", stats.wait);
   count("bytesRead", stats.times.bytes);

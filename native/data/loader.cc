@@ -39,6 +39,7 @@ void Add(SampleTimes& total, const SampleTimes& more) {
   total.decode += more.decode;
   total.mean += more.mean;
   total.warp += more.warp;
+  total.cpu += more.cpu;
   total.bytes += more.bytes;
   total.whole_decodes += more.whole_decodes;
   total.region_decodes += more.region_decodes;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "../base/error.h"
+#include "thread_clock.h"
 
 namespace siam::data {
 namespace {
@@ -48,6 +49,7 @@ void SampleMaker::Read(const FrameRef& ref, Frame& frame) {
 }
 
 FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part) {
+  if (record_ != nullptr) record_->push_back({{frame.bytes.data, frame.bytes.data + frame.bytes.size}, frame.info, part, frame.path});
   const Stopwatch watch(times_.decode);
   ++times_.region_decodes;
   return decoder_.DecodeRegion(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
@@ -68,6 +70,7 @@ PairRef SampleMaker::Pair(uint32_t epoch, uint32_t sample, uint32_t attempt) {
 }
 
 void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const SampleOutput& out) {
+  const CpuStopwatch cpu(times_.cpu);
   const PairRef pair = Pair(epoch, sample, attempt);
   SampleDraws crop_draws(config_.seed, epoch, sample, attempt, DrawStream::kCrop);
   const PairGeometry geometry =
