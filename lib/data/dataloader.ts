@@ -173,6 +173,17 @@ const noLoaderStats: Readonly<LoaderStats> = {
   wholeDecodes: 0,
   regionDecodes: 0,
   queueDepthBatches: 0,
+  threads: 0,
+  busySeconds: 0,
+  readAheadThreads: 0,
+  readAheadFrames: 0,
+  readAheadBytes: 0,
+  readAheadSeconds: 0,
+  cacheHits: 0,
+  cacheMisses: 0,
+  cacheFrames: 0,
+  cacheBytes: 0,
+  cacheLimitBytes: 0,
 }
 
 /** Frees the tensors of a batch. */

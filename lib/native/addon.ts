@@ -279,6 +279,7 @@ export interface LoaderStats {
   samples: number
   /** Bad samples that were replaced, in delivered batches. */
   skipped: number
+  /** That the threads that make samples waited for frames, whether those came from the read-ahead, the cache or the disk. */
   readSeconds: number
   decodeSeconds: number
   /** For the mean of whole frames (the padding of crops that leave the frame). */
@@ -296,6 +297,26 @@ export interface LoaderStats {
   regionDecodes: number
   /** Batches that are ready. */
   queueDepthBatches: number
+  /** Threads that make samples. */
+  threads: number
+  /** That they made samples, waiting for frames included: the busy share is busySeconds / (threads × seconds passed). */
+  busySeconds: number
+  /** Threads that read frames ahead, now; 0 while the disk is fast enough without. */
+  readAheadThreads: number
+  /** Frames that were read ahead and used. */
+  readAheadFrames: number
+  /** Memory of frames that are read ahead, now. */
+  readAheadBytes: number
+  /** That those threads read. */
+  readAheadSeconds: number
+  /** Frames found in the cache, and not found there. */
+  cacheHits: number
+  cacheMisses: number
+  /** Frames that the cache keeps, and their memory, now. */
+  cacheFrames: number
+  cacheBytes: number
+  /** Bound on that memory; 0 without a cache. */
+  cacheLimitBytes: number
 }
 
 /** Of the regions of a spec's samples decoded from memory, and nothing else. */

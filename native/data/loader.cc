@@ -104,6 +104,7 @@ void Loader::Close() {
 LoaderStats Loader::Stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
   LoaderStats stats = stats_;
+  stats.threads = static_cast<uint64_t>(config_.threads);
   stats.queue_depth = static_cast<uint64_t>(
       std::count_if(pending_.begin(), pending_.end(), [](const auto& pending) { return pending->remaining == 0; }));
   return stats;
@@ -154,9 +155,12 @@ void Loader::Work() {
       sample = pending->taken++;
       lock.unlock();
       // A pending batch stays where it is until its last sample is done, so the pointer holds without the lock.
+      const uint64_t since = Now();
       if (!maker) maker = std::make_unique<SampleMaker>(sampler_, store_, config_.sample);
       MakeOne(*maker, *pending, sample);
+      const uint64_t took = Now() - since;
       lock.lock();
+      stats_.busy += took;
     } catch (const SiamException& error) {
       if (!lock.owns_lock()) lock.lock();
       failed_ = error;

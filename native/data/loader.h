@@ -55,6 +55,22 @@ struct Batch {
   std::shared_ptr<BatchBlock> block;
 };
 
+/// Frames that were read before a thread needed them.
+struct ReadAheadStats {
+  uint64_t threads = 0;  ///< that read, now
+  uint64_t frames = 0;   ///< read ahead and used
+  uint64_t bytes = 0;    ///< of memory that they take now
+  uint64_t read = 0;     ///< nanoseconds that they read
+};
+
+struct CacheStats {
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+  uint64_t frames = 0;  ///< kept now
+  uint64_t bytes = 0;   ///< of memory that they take now
+  uint64_t limit = 0;   ///< bound on that, 0: no cache
+};
+
 struct LoaderStats {
   uint64_t batches = 0;   ///< delivered
   uint64_t samples = 0;   ///< made, delivered or not
@@ -63,6 +79,10 @@ struct LoaderStats {
   uint64_t idle = 0;      ///< nanoseconds that threads waited for room in the queue
   uint64_t wait = 0;      ///< nanoseconds that requests waited for a batch
   uint64_t queue_depth = 0;  ///< batches ready
+  uint64_t threads = 0;   ///< that make samples
+  uint64_t busy = 0;      ///< nanoseconds that they made samples, waiting for frames included
+  ReadAheadStats read_ahead;
+  CacheStats cache;
 };
 
 class Loader {
