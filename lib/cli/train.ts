@@ -11,6 +11,7 @@ import { finalModelName } from '../engine/snapshot-file.ts'
 import type { TrainerBase } from '../engine/trainer-base.ts'
 import { SiamError } from '../errors.ts'
 import { Monitor, type EngineData } from '../monitors/monitor.ts'
+import { epochJson, type EpochReport } from '../pipeline/epoch-report.ts'
 import { checkedDevice } from '../native/device.ts'
 import { withSignals } from './common.ts'
 import { printDryRun } from './dry-run.ts'
@@ -73,11 +74,34 @@ export function registerTrainCommand(program: Command): void {
     })
 }
 
-/** Prints one JSON line for each iteration. */
+/** Prints one JSON line for each iteration; an epoch's last one has the report of the epoch besides. */
 class JsonLines extends Monitor {
+  /** The report of an epoch that was left inside of it: its last line is out by then. */
+  partReport: Record<string, unknown> | undefined
+  #held: Record<string, unknown> | undefined
+
   override async update({ schedule_info, training_losses, extras, time_dict }: EngineData): Promise<void> {
-    const { epoch, iteration } = this.engineState
-    await printLine({ epoch, iteration, lr: schedule_info.lr, losses: training_losses, extras, time: time_dict })
+    const { epoch, iteration, max_iteration } = this.engineState
+    const line = { epoch, iteration, lr: schedule_info.lr, losses: training_losses, extras, time: time_dict }
+    if (iteration + 1 === max_iteration) this.#held = line
+    else await printLine(line)
+  }
+
+  override async epochEnd(report: EpochReport): Promise<void> {
+    const epoch_report = epochJson(report)
+    if (this.#held === undefined) this.partReport = epoch_report
+    else await this.#release({ epoch_report })
+  }
+
+  /** An error may have come between an epoch's last iteration and its end. */
+  override async close(): Promise<void> {
+    if (this.#held !== undefined) await this.#release({})
+  }
+
+  async #release(more: Record<string, unknown>): Promise<void> {
+    const line = { ...this.#held, ...more }
+    this.#held = undefined
+    await printLine(line)
   }
 }
 
@@ -105,6 +129,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
   if (!goesOn && flags.overwrite !== true) await checkUnused(dir)
   checkWritable(dir)
 
+  const jsonLines = new JsonLines()
   const trainer = await buildTrainer(config, {
     device: flags.device,
     seed: flags.seed,
@@ -112,7 +137,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
     workers: flags.workers,
     strict: flags.strict,
     pretrained: resume === undefined,
-    monitors: flags.json === true ? [new JsonLines()] : [],
+    monitors: flags.json === true ? [jsonLines] : [],
     progress: flags.quiet === true ? 'none' : 'auto',
     snapshotEvery: flags.snapshotEvery,
     log: flags.quiet === true ? say : undefined,
@@ -125,7 +150,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
       const removed = await removeSnapshots(dir)
       if (removed > 0) say(`Removed ${removed} snapshot${removed === 1 ? '' : 's'} of an older run from ${dir}`)
     }
-    await runEpochs(trainer, configFile, overrides, flags, signal, say)
+    await runEpochs(trainer, configFile, overrides, flags, signal, say, jsonLines)
     failed = false
   } finally {
     // An error of the run itself says more than one of closing after it.
@@ -135,7 +160,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
   }
 }
 
-async function runEpochs(trainer: TrainerBase, configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal, say: (line: string) => void): Promise<void> {
+async function runEpochs(trainer: TrainerBase, configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal, say: (line: string) => void, jsonLines: JsonLines): Promise<void> {
   const iterations = trainer.state.max_iteration
   const place = (): number => (trainer.getPosition().epoch + 1) * iterations + trainer.getPosition().iteration
   const start = place()
@@ -163,7 +188,7 @@ async function runEpochs(trainer: TrainerBase, configFile: string, overrides: st
     : `Trained ${place() - start} iterations${trainer.isCompleted() ? '' : `; to go on:\n  ${commandLine(configFile, overrides, flags)}`}`
   if (flags.json === true) {
     say(summary)
-    await printLine({ done: true, completed: trainer.isCompleted(), iterations: place() - start, skipped: trainer.skippedSamples, snapshot, state_sha256: sha })
+    await printLine({ done: true, completed: trainer.isCompleted(), iterations: place() - start, skipped: trainer.skippedSamples, snapshot, state_sha256: sha, ...(jsonLines.partReport === undefined ? {} : { epoch_report: jsonLines.partReport }) })
   } else if (flags.quiet !== true) {
     await printLine(`${summary}\nSnapshot: ${snapshot}\nState: sha256 ${sha}`)
   }

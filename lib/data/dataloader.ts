@@ -76,6 +76,11 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     return { ...this.#cursor }
   }
 
+  /** Whether the frames come from a pack. */
+  get packed(): boolean {
+    return false
+  }
+
   /** Samples that could not be read and were replaced, so far. */
   get skipped(): number {
     return this.#skippedBefore + (this.#native?.stats().skipped ?? 0)
