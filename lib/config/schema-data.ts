@@ -115,4 +115,5 @@ export const dataSchema = section({
   queue_batches: positiveInteger().default(4),
   strict: boolean().default(false),
   index_cache: oneOf(['user', 'dataset', 'none']).default('user'),
+  pack: text().default(''),
 })

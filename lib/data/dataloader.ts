@@ -25,7 +25,9 @@ export interface DataCursor {
   sample: number
 }
 
-export interface DataloaderOptions extends IndexDatasetsOptions {
+export interface DataloaderOptions extends Omit<IndexDatasetsOptions, 'pack'> {
+  /** Folder of packs to train from instead of frames. Default: `pack` of the configuration. '': frames. */
+  pack?: string
   /** Sample i of epoch e depends on (seed, e, i) alone. Default: `seed` of the configuration, 0. */
   seed?: number
   /** Loader threads; default: `num_workers`, but no more than there are cores. */
@@ -76,9 +78,14 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     return { ...this.#cursor }
   }
 
-  /** Whether the frames come from a pack. */
+  /** Whether the frames come from packs, all or some of them. */
   get packed(): boolean {
-    return false
+    return this.packs.length > 0
+  }
+
+  /** What stands for the contents of the packs that it reads, wherever they lie; empty when it reads frames. */
+  get packs(): { dataset: string; crc: number }[] {
+    return this.#spec.datasets.flatMap(({ name, pack }) => (pack === undefined ? [] : [{ dataset: name, crc: pack.rowsCrc }]))
   }
 
   /** Samples that could not be read and were replaced, so far. */
@@ -149,7 +156,10 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   async #end(): Promise<void> {
     await this.#native?.close()
-    for (const index of this.#spec.datasets) index.file?.dispose()
+    for (const index of this.#spec.datasets) {
+      index.file?.dispose()
+      index.pack?.dispose()
+    }
   }
 
   #open(): NativeLoader {
@@ -197,11 +207,11 @@ export function disposeTrainingData(batch: TrainingData): void {
 }
 
 /**
- * Reads the annotations of `train.track.data` and prepares the loader threads, which start with the first batch.
+ * Reads the annotations of `train.track.data`, or opens its packs, and prepares the loader threads, which start with the first batch.
  *
  * @param config   a loaded configuration; its `seed`, `queue_batches` and `strict` hold where the options say nothing
  * @returns batches from (startEpoch, startSample) on, without end; `close()` it
- * @throws ERR_CONFIG, ERR_DATA (see {@link indexDatasets}), ERR_ARGUMENT for a bad option
+ * @throws ERR_CONFIG, ERR_DATA (see {@link indexDatasets} and {@link openPackedDataset}), ERR_ARGUMENT for a bad option
  */
 export async function buildDataloader(config: DataConfig, options: DataloaderOptions = {}): Promise<Dataloader> {
   const settings = readDataSettings(config)
@@ -222,12 +232,18 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
   }
-  const { indexes, problems } = await indexDatasets(settings, { ...options, strict })
+  const dir = textOption('pack', options.pack ?? settings.pack)
+  const { indexes, problems } = await indexDatasets(settings, { ...options, strict, pack: dir === '' ? undefined : { dir, crop: settings.crop } })
   return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal)
 }
 
 function integerOption(name: string, value: unknown, min: number): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) throw invalidArgument(`an integer of at least ${min}`, name, value)
+  return value
+}
+
+function textOption(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalidArgument('text', name, value)
   return value
 }
 

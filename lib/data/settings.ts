@@ -39,6 +39,8 @@ export interface DataSettings {
   queueBatches: number
   strict: boolean
   indexCache: IndexCacheMode
+  /** Folder of packs that stand for the frames; '': none. */
+  pack: string
   negativePairRatio: number
   symmetricWindow: boolean
   filter: LoaderSpec['filter']
@@ -85,6 +87,7 @@ export function readDataSettings(config: DataConfig): DataSettings {
     queueBatches: data.integer('queue_batches', 4, 1),
     strict: data.boolean('strict', false),
     indexCache: data.oneOf('index_cache', 'user', indexCacheModes) as IndexCacheMode,
+    pack: data.text('pack', ''),
     negativePairRatio: pairs.number('negative_pair_ratio', 0, 0, 1),
     symmetricWindow: pairs.boolean('symmetric_window', false),
     filter: readFilter(sampler.section('submodules')),
@@ -194,6 +197,12 @@ class Section {
   boolean(key: string, fallback: boolean): boolean {
     const value = this.values[key] ?? fallback
     if (typeof value !== 'boolean') throw invalidArgument('true or false', `${this.path}.${key}`, value, 'ERR_CONFIG')
+    return value
+  }
+
+  text(key: string, fallback: string): string {
+    const value = this.values[key] ?? fallback
+    if (typeof value !== 'string') throw invalidArgument('text', `${this.path}.${key}`, value, 'ERR_CONFIG')
     return value
   }
 

@@ -214,6 +214,16 @@ export interface NativeIndexFile {
   dispose(): void
 }
 
+/** Handle on a pack's table and shards. Loaders made from it keep them open when the handle is disposed. */
+export interface NativePack {
+  readonly rows: number
+  /** Rows that have a picture. */
+  readonly stored: number
+  /** CRC-32C of the rows, which hold a checksum of each picture: it stands for the pack's contents. */
+  readonly rowsCrc: number
+  dispose(): void
+}
+
 /** All sequences of one data set, flat. Frame k of sequence s is row `sequenceStart[s] + k`. */
 export interface NativeDatasetIndex {
   name: string
@@ -222,6 +232,8 @@ export interface NativeDatasetIndex {
   /** The loader takes the sequences from here where it is set, else from `sections`, else from the arrays below. */
   readonly file?: NativeIndexFile
   readonly sections?: IndexSections
+  /** Where the pictures are read from instead of the frames' files; wants `file` or `sections`, with as many frames as it has rows. */
+  readonly pack?: NativePack
   /** true: each sequence is one still picture, with one name, and its "frames" are the objects on it. Default false. */
   still?: boolean
   /** Stills without an object, which are drawn and refused (they have no sequence). Default 0. */
@@ -383,6 +395,26 @@ export interface NativeTracker {
   dispose(): void
 }
 
+/** Column (or row) i of a picture shows the frame at origin + step · i, between pixel centres. */
+export interface GridAxis {
+  origin: number
+  step: number
+}
+
+export interface PixelGrid {
+  x: GridAxis
+  y: GridAxis
+}
+
+/** Pixels that are a part of a picture of a frame, both possibly at another resolution than the frame. */
+export interface PicturePlace {
+  frame: { width: number; height: number }
+  /** From the picture's pixels to the frame's. */
+  grid: PixelGrid
+  /** The picture's pixel that comes first; its left top by default. */
+  at?: { x: number; y: number }
+}
+
 export interface NativeAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
@@ -421,6 +453,11 @@ export interface NativeAddon {
    * a folder, for a path that ends in `/*`), u32 0.
    */
   fileStates(offsets: Uint32Array, bytes: Uint8Array): Promise<Uint8Array>
+  /**
+   * Opens a pack: reads its table once to check it, and looks at the shards' sizes.
+   * Rejects with ERR_IO when a file cannot be read, ERR_DATA when the table is damaged, or a shard is missing or of another size.
+   */
+  openPack(table: string, shards: readonly { path: string; bytes: number }[]): Promise<NativePack>
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>
@@ -459,6 +496,7 @@ export interface NativeAddon {
   /**
    * Crop a square of sizePx around (cx, cy) and warp it to outSize²: BGR HWC in, BGR out, HWC unless told.
    * @param padding  what lies outside of the frame; null: the frame's mean, truncated
+   * @param picture  where the pixels lie in the frame that cx, cy and sizePx mean, if they are not that frame; wants a padding
    */
   cropSubwindow(
     pixels: Uint8Array,
@@ -470,7 +508,10 @@ export interface NativeAddon {
     outSize: number,
     padding: [number, number, number] | null,
     layout?: 'hwc' | 'chw',
+    picture?: PicturePlace,
   ): Uint8Array
+  /** What cropSubwindow touches: a rectangle of the frame, not clipped to it; with a grid one of the picture, not clipped either. */
+  cropFootprint(cx: number, cy: number, sizePx: number, outSize: number, grid?: PixelGrid): { x: number; y: number; width: number; height: number }
   /** crop_track_pair's geometry from uniforms consumed in order. Crops: cx, cy, side in frame pixels; boxes: x1, y1, x2, y2 in the crops. */
   cropGeometry(
     boxZ: Float32Array,

@@ -151,26 +151,57 @@ Napi::Value verify_jpeg(const Napi::CallbackInfo& info) {
   });
 }
 
+/// Reads a PicturePlace into `view`.
+void place_view(const Napi::Object& place, data::FrameView& view) {
+  const auto frame = place.Get("frame").As<Napi::Object>();
+  view.frame_width = number<int>(frame, "width");
+  view.frame_height = number<int>(frame, "height");
+  view.grid = grid_from_js(place.Get("grid"));
+  if (place.Get("at").IsObject()) {
+    const auto at = place.Get("at").As<Napi::Object>();
+    view.region.x = number<int>(at, "x");
+    view.region.y = number<int>(at, "y");
+  }
+}
+
 Napi::Value crop_subwindow(const Napi::CallbackInfo& info) {
   return guarded(info, "cropSubwindow", [&]() -> Napi::Value {
     const auto at = [&](size_t i) { return info[i].As<Napi::Number>(); };
     const int width = at(1).Int32Value(), height = at(2).Int32Value(), out_size = at(6).Int32Value();
     const data::CropSquare crop{at(3).DoubleValue(), at(4).DoubleValue(), at(5).DoubleValue(), out_size};
     if (out_size < 2) throw SiamException("ERR_ARGUMENT", "Expected an output size of at least 2 but received " + std::to_string(out_size));
-    const data::FrameView frame{pixels_from_js(info[0], width, height), static_cast<size_t>(width) * 3, {0, 0, width, height}, width, height, {}};
+    data::FrameView frame{pixels_from_js(info[0], width, height), static_cast<size_t>(width) * 3, {0, 0, width, height}, width, height, {}};
+    if (info.Length() > 9 && info[9].IsObject()) place_view(info[9].As<Napi::Object>(), frame);
     data::Bgr border;
     if (info[7].IsArray()) {
       const auto given = info[7].As<Napi::Array>();
       const auto channel = [&](uint32_t c) { return static_cast<uint8_t>(given.Get(c).As<Napi::Number>().Uint32Value()); };
       border = {channel(0), channel(1), channel(2)};
-    } else {
+    } else if (frame.Whole()) {
       border = data::TruncatedMean(frame);
+    } else {
+      throw SiamException("ERR_ARGUMENT", "Expected a padding: the mean of a frame is not that of its picture");
     }
     const bool planar = info.Length() > 8 && info[8].IsString() && info[8].As<Napi::String>().Utf8Value() == "chw";
     data::WarpScratch scratch;
     auto out = Napi::Uint8Array::New(info.Env(), static_cast<size_t>(out_size) * static_cast<size_t>(out_size) * 3);
     data::WarpCrop(frame, crop, border, planar ? data::PixelLayout::kPlanar : data::PixelLayout::kInterleaved, scratch, out.Data());
     return out;
+  });
+}
+
+Napi::Value crop_footprint(const Napi::CallbackInfo& info) {
+  return guarded(info, "cropFootprint", [&]() -> Napi::Value {
+    const auto at = [&](size_t i) { return info[i].As<Napi::Number>(); };
+    data::Rect rect = data::Footprint({at(0).DoubleValue(), at(1).DoubleValue(), at(2).DoubleValue(), at(3).Int32Value()});
+    if (info.Length() > 4 && info[4].IsObject()) rect = data::ToPicture(grid_from_js(info[4]), rect);
+    auto object = Napi::Object::New(info.Env());
+    const auto set = [&](const char* key, int value) { object.Set(key, Napi::Number::New(info.Env(), value)); };
+    set("x", rect.x);
+    set("y", rect.y);
+    set("width", rect.width);
+    set("height", rect.height);
+    return object;
   });
 }
 
@@ -268,6 +299,7 @@ Napi::Value philox(const Napi::CallbackInfo& info) {
 void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   LoaderHandle::define(env, addon);
   IndexFileHandle::define(env, addon);
+  PackHandle::define(env, addon);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
@@ -276,6 +308,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("jpegInfo", jpeg_info);
   add("verifyJpeg", verify_jpeg);
   add("cropSubwindow", crop_subwindow);
+  add("cropFootprint", crop_footprint);
   add("cropGeometry", crop_geometry);
   add("trackingCrop", tracking_crop);
   add("denseboxTarget", densebox_target);
@@ -284,6 +317,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("createLoader", LoaderHandle::create);
   add("measureDecodeLimit", measure_decode_limit);
   add("openIndexFile", IndexFileHandle::open);
+  add("openPack", PackHandle::open);
   add("fileStates", file_states);
 }
 

@@ -1,11 +1,13 @@
 #include "data_spec.h"
 
+#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "../base/error.h"
 #include "convert.h"
 #include "data_index.h"
+#include "data_pack.h"
 
 namespace siam::binding {
 namespace {
@@ -16,18 +18,24 @@ T number_or(const Napi::Object& object, const char* key, T otherwise) {
   return value.IsUndefined() ? otherwise : static_cast<T>(value.As<Napi::Number>().DoubleValue());
 }
 
+/// nullptr where frames are files.
+std::shared_ptr<const data::PackFile> pack_of(const Napi::Object& index) {
+  const Napi::Value pack = index.Get("pack");
+  return pack.IsObject() ? PackHandle::unwrap(pack, "pack") : nullptr;
+}
+
 std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& index) {
   const Napi::Value file = index.Get("file");
   if (file.IsObject()) {
     const auto opened = IndexFileHandle::unwrap(file, "file");
     return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
-                                                data::IndexFile::Sections(opened), opened->stills());
+                                                data::IndexFile::Sections(opened), opened->stills(), pack_of(index));
   }
   const data::Stills stills{index.Get("still").ToBoolean().Value(), number_or<uint32_t>(index, "emptyStills", 0)};
   const Napi::Value sections = index.Get("sections");
   if (sections.IsObject()) {
     return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
-                                                sections_from_js(sections.As<Napi::Object>()), stills);
+                                                sections_from_js(sections.As<Napi::Object>()), stills, pack_of(index));
   }
   const auto dirs = index.Get("sequenceDirs").As<Napi::Array>();
   const auto patterns = index.Get("framePatterns").As<Napi::Array>();
@@ -63,6 +71,19 @@ data::Datasets datasets_from_js(const Napi::Value& value) {
   data::Datasets datasets;
   for (uint32_t i = 0; i < array.Length(); i++) datasets.push_back(dataset_from_js(array.Get(i).As<Napi::Object>()));
   return datasets;
+}
+
+data::PixelGrid grid_from_js(const Napi::Value& value) {
+  const auto axis = [&](const char* name) -> data::GridAxis {
+    const auto given = value.As<Napi::Object>().Get(name).As<Napi::Object>();
+    const data::GridAxis grid{number<double>(given, "origin"), number<double>(given, "step")};
+    if (!std::isfinite(grid.origin) || !(grid.step > 0) || !std::isfinite(grid.step)) {
+      throw SiamException("ERR_ARGUMENT", std::string("Expected a finite origin and a positive step of grid.") + name + " but received " +
+                                              std::to_string(grid.origin) + " and " + std::to_string(grid.step));
+    }
+    return grid;
+  };
+  return {axis("x"), axis("y")};
 }
 
 data::CropConfig crop_from_js(const Napi::Value& value) {

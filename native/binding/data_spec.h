@@ -10,6 +10,9 @@ namespace siam::binding {
 /// @throws SiamException ERR_DATA when the parts of an index do not fit together
 data::Datasets datasets_from_js(const Napi::Value& value);
 
+/// @throws SiamException ERR_ARGUMENT unless the steps are positive
+data::PixelGrid grid_from_js(const Napi::Value& value);
+
 data::CropConfig crop_from_js(const Napi::Value& value);
 data::TargetConfig target_from_js(const Napi::Value& value);
 data::SamplerConfig sampler_from_js(const Napi::Object& spec);

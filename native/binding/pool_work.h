@@ -1,5 +1,7 @@
-// Work on libuv's pool, as a promise.
+// Promises of work that waits for disks.
 #pragma once
+
+#include <napi.h>
 
 #include <functional>
 #include <optional>

@@ -1,5 +1,6 @@
 #include "frame_store.h"
 
+#include <string>
 #include <utility>
 
 #include "file.h"
@@ -9,6 +10,12 @@ namespace siam::data {
 FileStore::FileStore(std::shared_ptr<const PairSampler> sampler) : sampler_(std::move(sampler)) {}
 
 FrameBytes FileStore::Read(const FrameRef& ref, std::vector<uint8_t>& buffer) {
+  const DatasetIndex& dataset = sampler_->dataset(ref);
+  if (const PackFile* pack = dataset.pack()) {
+    const std::string member = sampler_->Path(ref);
+    const size_t bytes = pack->Read(pack->Row(dataset.Row(ref.sequence, ref.frame), member), member, buffer);
+    return {buffer.data(), bytes, nullptr};
+  }
   const size_t size = ReadFile(sampler_->Path(ref), buffer);
   return {buffer.data(), size, nullptr};
 }

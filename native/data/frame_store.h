@@ -27,7 +27,7 @@ class FrameStore {
   virtual FrameBytes Read(const FrameRef& ref, std::vector<uint8_t>& buffer) = 0;
 };
 
-/// Reads each frame's file.
+/// Reads each frame's file, or its picture where the data set is a pack.
 class FileStore : public FrameStore {
  public:
   explicit FileStore(std::shared_ptr<const PairSampler> sampler);

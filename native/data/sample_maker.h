@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "frame_decoder.h"
 #include "frame_store.h"
+#include "pack/pack_file.h"
 #include "sampler.h"
 #include "target.h"
 #include "warp.h"
@@ -76,9 +78,12 @@ class SampleMaker {
     std::vector<uint8_t> buffer;
     FrameBytes bytes;
     FrameInfo info;
+    FrameSize size;                 ///< of the frame, which a pack's picture is only a part of
+    std::optional<PackRow> packed;
     std::vector<uint8_t> pixels;
   };
 
+  FrameSize SizeOf(const FrameRef& ref);
   void Read(const FrameRef& ref, Frame& frame);
   FrameView DecodePart(Frame& frame, const Rect& part);
   FrameView DecodeWhole(Frame& frame);
