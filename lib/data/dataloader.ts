@@ -3,7 +3,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { SiamError, invalidArgument } from '../errors.ts'
-import type { LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../native/addon.ts'
+import type { DecodeLimitRun, LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
 import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
@@ -137,6 +137,21 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   /** Counts and times of the loader threads since the start or the last {@link seek}. */
   stats(): LoaderStats {
     return this.#native?.stats() ?? { ...noLoaderStats }
+  }
+
+  /** Batches that are made ahead at most. */
+  get queueBatches(): number {
+    return this.#spec.queueBatches
+  }
+
+  /**
+   * Decodes the regions of the samples from {@link cursor} on, read into memory before, for some seconds with as many threads as the loader has.
+   * @throws ERR_DATA when none of the samples is good, ERR_DISPOSED after close()
+   */
+  async measureDecodeLimit(options: { samples: number; seconds: number }): Promise<DecodeLimitRun> {
+    this.#throwIfClosed()
+    const { epoch: startEpoch, sample: startSample } = this.#cursor
+    return loadAddon().measureDecodeLimit({ ...this.#spec, startEpoch, startSample }, { ...options, threads: this.#spec.threads })
   }
 
   /** Samples replaced since the last call, with file and reason; at most 1000 are kept. */

@@ -14,6 +14,7 @@
 #include "data_bench.h"
 #include "data_index.h"
 #include "data_loader.h"
+#include "data_pack.h"
 #include "data_spec.h"
 #include "registration.h"
 
