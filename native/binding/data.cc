@@ -14,6 +14,7 @@
 #include "data_index.h"
 #include "data_loader.h"
 #include "data_spec.h"
+#include "frame_cache.h"
 #include "registration.h"
 
 namespace siam::binding {
@@ -267,6 +268,7 @@ Napi::Value philox(const Napi::CallbackInfo& info) {
 void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   LoaderHandle::define(env, addon);
   IndexFileHandle::define(env, addon);
+  FrameCacheHandle::define(env, addon);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
@@ -281,6 +283,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("samplePairs", sample_pairs);
   add("philox", philox);
   add("createLoader", LoaderHandle::create);
+  add("createFrameCache", FrameCacheHandle::create);
   add("openIndexFile", IndexFileHandle::open);
   add("fileStates", file_states);
 }
