@@ -273,6 +273,20 @@ export interface LoaderSpec {
   worldSize?: number
   /** Keep the means of frames that were decoded whole, so that it happens once a frame (default true; the batches are the same). */
   rememberMeans?: boolean
+  /** Threads that read frames ahead, at most; they are started when samples wait for their frames. Default 0: none. The batches are the same. */
+  readAheadThreads?: number
+  /** Bound on the memory of frames that are read ahead. Default 64 MiB. */
+  readAheadBytes?: number
+  /** Keeps frames in memory, for this loader and for later ones of the same data sets. */
+  cache?: NativeFrameCache
+  /** Waits before every read of a frame: a slow disk, for tests and benches. */
+  readDelayMicroseconds?: number
+}
+
+/** Memory for compressed frames. First come stays; freed when it is disposed and every loader that uses it is closed. */
+export interface NativeFrameCache {
+  readonly disposed: boolean
+  dispose(): void
 }
 
 export interface SkippedSample {
@@ -437,6 +451,8 @@ export interface NativeAddon {
   createEma(model: NativeModel): NativeEma
   createGradScaler(init: GradScalerState & { enabled: boolean }): NativeGradScaler
   createLoader(spec: LoaderSpec): NativeLoader
+  /** @param limitBytes bound on its memory */
+  createFrameCache(limitBytes: number): NativeFrameCache
   /**
    * Reads the frames of `samples` samples from the spec's start on into memory, and decodes their regions over and over for `seconds` with as
    * many threads: the limit that decoding alone sets (native/data/decode_limit.h). Rejects with ERR_DATA when none of the samples is good.

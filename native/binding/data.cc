@@ -16,6 +16,7 @@
 #include "data_loader.h"
 #include "data_pack.h"
 #include "data_spec.h"
+#include "frame_cache.h"
 #include "registration.h"
 
 namespace siam::binding {
@@ -301,6 +302,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   LoaderHandle::define(env, addon);
   IndexFileHandle::define(env, addon);
   PackHandle::define(env, addon);
+  FrameCacheHandle::define(env, addon);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
@@ -317,6 +319,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("philox", philox);
   add("createLoader", LoaderHandle::create);
   add("measureDecodeLimit", measure_decode_limit);
+  add("createFrameCache", FrameCacheHandle::create);
   add("openIndexFile", IndexFileHandle::open);
   add("openPack", PackHandle::open);
   add("fileStates", file_states);

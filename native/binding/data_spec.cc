@@ -8,6 +8,7 @@
 #include "convert.h"
 #include "data_index.h"
 #include "data_pack.h"
+#include "frame_cache.h"
 
 namespace siam::binding {
 namespace {
@@ -139,6 +140,11 @@ data::LoaderConfig loader_from_js(const Napi::Object& spec) {
   config.rank = number_or<int>(spec, "rank", 0);
   config.world_size = number_or<int>(spec, "worldSize", 1);
   config.strict = boolean(spec, "strict");
+  config.read_ahead.threads = number_or<int>(spec, "readAheadThreads", 0);
+  config.read_ahead.bytes = number_or<uint64_t>(spec, "readAheadBytes", config.read_ahead.bytes);
+  config.read_delay = std::chrono::microseconds(number_or<int64_t>(spec, "readDelayMicroseconds", 0));
+  const Napi::Value cache = spec.Get("cache");
+  if (!cache.IsUndefined()) config.cache = FrameCacheHandle::unwrap(cache, "cache");
   return config;
 }
 
