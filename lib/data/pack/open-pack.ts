@@ -48,9 +48,10 @@ export async function openPackedDataset(setting: DatasetSetting, source: PackSou
   try {
     checkIndex(file, manifest, at(manifest.index.file))
     const pack = await addon.openPack(at(manifest.table.file), manifest.shards.map((shard) => ({ path: at(shard.file), bytes: shard.bytes })))
-    if (pack.rows !== manifest.frames || pack.stored !== manifest.stored) {
+    const { rows, stored } = pack
+    if (rows !== manifest.frames || stored !== manifest.stored) {
       pack.dispose()
-      throw new SiamError('ERR_DATA', `Expected a table of ${manifest.frames} frames with ${manifest.stored} pictures, as ${packManifestFile} says, but it has ${pack.rows} with ${pack.stored}`, { file: at(manifest.table.file) })
+      throw new SiamError('ERR_DATA', `Expected a table of ${manifest.frames} frames with ${manifest.stored} pictures, as ${packManifestFile} says, but it has ${rows} with ${stored}`, { file: at(manifest.table.file) })
     }
     return { index: new DatasetIndex({ name, ratio, maxDiff }, file, pack), manifest, file: at(manifest.index.file) }
   } catch (error) {
