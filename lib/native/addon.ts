@@ -224,6 +224,80 @@ export interface NativePack {
   dispose(): void
 }
 
+/** How the pictures of a pack are made (native/data/pack/picture_plan.h). */
+export interface PackPictureSpec {
+  crop: LoaderSpec['crop']
+  contextFactor: number
+  density: number
+  quality: number
+  subsampling: '420' | '444'
+}
+
+export interface PackEstimateSpec extends PackPictureSpec {
+  frames: NativeDatasetIndex
+  /** The pack's own index: the same sequences and frames, whose paths are the members' names. */
+  members: NativeDatasetIndex
+  /** How many frames are looked at, evenly spread. */
+  samples: number
+  threads: number
+}
+
+export interface PackWriterSpec extends Omit<PackEstimateSpec, 'samples'> {
+  /** Where shards and table are written to. */
+  folder: string
+  /** Where each shard's rows lie until the pack is finished. */
+  workFolder: string
+  shards: number
+  /** The first frame that cannot be used ends the job. */
+  strict: boolean
+}
+
+/** One frame that an estimate made a picture of. */
+export interface PackSample {
+  usable: boolean
+  /** Without loss. */
+  copied: boolean
+  /** In a shard, header and padding included. */
+  bytes: number
+  /** Of the frame's own file. */
+  frameBytes: number
+  /** CPU time of the thread: reading, decoding, reducing, encoding. */
+  cpuSeconds: number
+  /** Of the picture, pixels. */
+  width: number
+  height: number
+}
+
+export interface PackWriterResult {
+  /** `reused`: an earlier run had completed it. `bad`: frames without a picture. */
+  shards: { bytes: number; entries: number; bad: number; reused: boolean }[]
+  /** At most 1000, in the order of their rows. */
+  badFrames: { sequence: number; frame: number; code: string; file: string; message: string }[]
+  tableBytes: number
+}
+
+export interface PackVerifierSpec {
+  table: string
+  shards: readonly { path: string; bytes: number; entries: number }[]
+  members: NativeDatasetIndex
+  threads: number
+}
+
+export interface PackVerifierResult {
+  /** At most 10,000; `member` is '' where the shard as a whole is meant. */
+  problems: { shard: string; member: string; message: string }[]
+  problemCount: number
+}
+
+/** Threads that work on a pack. */
+export interface NativePackJob<Result> {
+  /** Once only. Rejects with ERR_ABORTED after {@link stop}. */
+  run(): Promise<Result>
+  progress(): { rows: number; reused: number; bad: number; bytes: number }
+  /** The threads end after the frame that they are at. */
+  stop(): void
+}
+
 /** All sequences of one data set, flat. Frame k of sequence s is row `sequenceStart[s] + k`. */
 export interface NativeDatasetIndex {
   name: string
@@ -474,6 +548,13 @@ export interface NativeAddon {
    * Rejects with ERR_IO when a file cannot be read, ERR_DATA when the table is damaged, or a shard is missing or of another size.
    */
   openPack(table: string, shards: readonly { path: string; bytes: number }[]): Promise<NativePack>
+  /** Writes the shards of a pack that are not complete, and its table. The caller holds the lock on the folder. */
+  createPackWriter(spec: PackWriterSpec): NativePackJob<PackWriterResult>
+  createPackEstimate(spec: PackEstimateSpec): NativePackJob<PackSample[]>
+  /** Throws ERR_DATA when the table is damaged or fits neither index nor shards, ERR_IO when it cannot be read. */
+  createPackVerifier(spec: PackVerifierSpec): NativePackJob<PackVerifierResult>
+  /** Whether this process has the lock on an open file now; it goes with the descriptor. */
+  lockFile(descriptor: number): boolean
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>

@@ -15,6 +15,7 @@
 #include "data_index.h"
 #include "data_loader.h"
 #include "data_pack.h"
+#include "data_pack_job.h"
 #include "data_spec.h"
 #include "frame_cache.h"
 #include "registration.h"
@@ -303,6 +304,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   IndexFileHandle::define(env, addon);
   PackHandle::define(env, addon);
   FrameCacheHandle::define(env, addon);
+  PackJobHandle::define(env, addon);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
@@ -322,6 +324,10 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("createFrameCache", FrameCacheHandle::create);
   add("openIndexFile", IndexFileHandle::open);
   add("openPack", PackHandle::open);
+  add("createPackWriter", PackJobHandle::create_writer);
+  add("createPackEstimate", PackJobHandle::create_estimate);
+  add("createPackVerifier", PackJobHandle::create_verifier);
+  add("lockFile", lock_file);
   add("fileStates", file_states);
 }
 

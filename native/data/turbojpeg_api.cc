@@ -49,7 +49,7 @@ void Load(const std::string& path) {
                         Bind(library, "tj3DecompressHeader", api.DecompressHeader) &&
                         Bind(library, "tj3SetCroppingRegion", api.SetCroppingRegion) &&
                         Bind(library, "tj3Decompress8", api.Decompress8) && Bind(library, "tj3Compress8", api.Compress8) &&
-                        Bind(library, "tj3Free", api.Free);
+                        Bind(library, "tj3Transform", api.DoTransform) && Bind(library, "tj3Free", api.Free);
   if (!complete) {
     g_problem = path + ": " + g_problem;
     dlclose(library);
