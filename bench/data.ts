@@ -57,10 +57,10 @@ async function measure(set: FrameSet, { rounds, seconds, work, python }: Options
       known.push(await runLoader(specOf(frames, 1, true), seconds))
       speeds.limit.push(await runDecodeLimit(specOf(frames, 1, true), seconds))
       two.push(await runLoader(specOf(frames, 2, true), seconds))
-      if (pack !== null) speeds.pack.push(await runLoader(specOf(pack, 1, true), seconds))
+      speeds.pack.push(await runLoader(specOf(pack, 1, true), seconds))
     }
   } finally {
-    pack?.dispose()
+    pack.dispose()
   }
   return { speeds: { ...speeds, known, two }, known, two }
 }
@@ -68,13 +68,13 @@ async function measure(set: FrameSet, { rounds, seconds, work, python }: Options
 async function reportOf(set: FrameSet, options: Options): Promise<{ entry: Record<string, unknown> & { ratio: number }; targets: Target[]; line: string }> {
   const { speeds, known, two } = await measure(set, options)
   const { ours, pack, limit, python } = speeds
-  const packed = pack.length > 0
   const figures = {
     ratioMeansKnown: pairedRatio(cpus(known), cpus(python)),
     shareOfLimit: pairedRatio(cpus(known), cpus(limit)),
     // Two threads could do twice as much; less by what a sample costs more beside another, and by what they wait for each other.
     twoThreads: 2 * pairedRatio(cpus(two), cpus(known)) * Math.min(1, median(two.map(({ use }) => use.busyShare)) / median(known.map(({ use }) => use.busyShare))),
-    ...(packed ? { packPairsPerSecond: median(cpus(pack)), packRatio: pairedRatio(cpus(pack), cpus(python)) } : {}),
+    packPairsPerSecond: median(cpus(pack)),
+    packRatio: pairedRatio(cpus(pack), cpus(python)),
   }
   const entry = {
     frames: set.frames,
@@ -83,19 +83,19 @@ async function reportOf(set: FrameSet, options: Options): Promise<{ entry: Recor
     ours: summary(ours),
     oursMeansKnown: summary(known),
     oursTwoThreads: summary(two),
-    oursPack: packed ? summary(pack) : null,
+    oursPack: summary(pack),
     decodeLimit: summary(limit),
     baseline: summary(python),
     ratio: round(pairedRatio(walls(ours), walls(python)), 2),
     ratioMeansKnown: round(pairedRatio(walls(known), walls(python)), 2),
-    ratioPack: packed ? round(pairedRatio(walls(pack), walls(python)), 2) : null,
+    ratioPack: round(pairedRatio(walls(pack), walls(python)), 2),
     twoThreadsRatio: round(pairedRatio(walls(two), walls(known)), 2),
     shareOfLimit: round(pairedRatio(walls(known), walls(limit)), 3),
     // The same by processor time.
     cpu: {
       ratio: round(pairedRatio(cpus(ours), cpus(python)), 2),
       ratioMeansKnown: round(figures.ratioMeansKnown, 2),
-      ratioPack: packed ? round(pairedRatio(cpus(pack), cpus(python)), 2) : null,
+      ratioPack: round(figures.packRatio, 2),
       twoThreadsRatio: round(figures.twoThreads, 2),
       shareOfLimit: round(figures.shareOfLimit, 3),
     },
@@ -105,8 +105,8 @@ async function reportOf(set: FrameSet, options: Options): Promise<{ entry: Recor
   const { cpu } = entry
   const line =
     `${set.frames} ${entry.kilobytes} KB, ${set.targets} targets; pairs for each second of a core: ${entry.ours.perCpuSecond} in the first epoch, ${entry.oursMeansKnown.perCpuSecond} later, ` +
-    `${packed ? `${entry.oursPack?.perCpuSecond} from a pack` : 'no pack (this checkout cannot make one)'}; Python ${entry.baseline.perCpuSecond}; ` +
-    `ratio ${cpu.ratio} / ${cpu.ratioMeansKnown} / ${cpu.ratioPack ?? '–'}; ${round(cpu.shareOfLimit * 100)} % of the decode limit (${entry.decodeLimit.perCpuSecond}); two threads × ${cpu.twoThreadsRatio}`
+    `${entry.oursPack.perCpuSecond} from a pack; Python ${entry.baseline.perCpuSecond}; ` +
+    `ratio ${cpu.ratio} / ${cpu.ratioMeansKnown} / ${cpu.ratioPack}; ${round(cpu.shareOfLimit * 100)} % of the decode limit (${entry.decodeLimit.perCpuSecond}); two threads × ${cpu.twoThreadsRatio}`
   return { entry, targets: targetsOf({ frames: set.frames, targets: set.targets, ...figures }), line }
 }
 

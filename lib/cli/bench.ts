@@ -11,6 +11,7 @@ import { registerBenchData } from './bench-data.ts'
 import { exitCodes, withSignals } from './common.ts'
 
 const benches = {
+  'epoch-data': 'share of an iteration on the CPU that waits for its batch, from 1080p frames made here',
   checkpoint: 'seconds and memory of reading a 200 MB checkpoint: ours beside its bytes alone, torch.load and safetensors',
   step: 'seconds of a training step: ours beside the same network in Python on torch 2.11',
   index: "seconds and memory of a data set's index of TrackingNet's size: built, and opened from the cache",

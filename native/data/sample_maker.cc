@@ -61,6 +61,7 @@ void SampleMaker::Read(const FrameRef& ref, Frame& frame) {
     frame.bytes = store_->Read(ref, frame.buffer);
     times_.bytes += frame.bytes.size;
   }
+  const Stopwatch watch(times_.decode);
   frame.info = decoder_.Header(frame.bytes.data, frame.bytes.size, frame.path);
   frame.size = frame.packed ? FrameSizeIn(*frame.packed) : FrameSize{frame.info.width, frame.info.height};
 }

@@ -8,6 +8,11 @@ import { type Experiment, makeExperiment, outputFolder, runSiamtrain, trainArgs 
 let experiment: Experiment
 beforeAll(() => {
   experiment = makeExperiment('epoch-report', { iterations: 3, epochs: 2 })
+  experiment.overrides.push(
+    'train.track.trainer.monitors.names=["TextInfo", "TensorboardLogger"]',
+    `train.track.trainer.monitors.TensorboardLogger.exp_save=${path.join(experiment.dir, 'out')}`,
+    'train.track.trainer.monitors.TensorboardLogger.exp_name=curves',
+  )
 })
 afterAll(() => removeFolder(experiment.dir))
 
@@ -77,7 +82,7 @@ describe('siamtrain train', () => {
     expect(reports[0]!.time.bwd).toBeCloseTo(total('bwd'), 6)
     expect(reports[0]!.time.fwd! + reports[0]!.time.copy!).toBeCloseTo(total('fwd'), 6)
 
-    const curves = await readScalars(path.join(outputFolder(experiment, 'whole'), 'logs', 'tensorboard'))
+    const curves = await readScalars(path.join(outputFolder(experiment, 'curves'), 'logs', 'tensorboard'))
     const points = (tag: string): [number, number][] => (curves.get(tag) ?? []).map(({ step, value }) => [step, value])
     expect(points('pipeline/pairs_per_second')).toEqual([[2, Math.fround(reports[0]!.pairs_per_second)], [5, Math.fround(reports[1]!.pairs_per_second)]])
     expect(points('pipeline/share/bwd')).toEqual(reports.map((report, i) => [3 * i + 2, Math.fround(report.time.bwd! / report.seconds)]))
