@@ -17,7 +17,7 @@ import { makeSyntheticDataset, readDataSettings, type DataConfig } from '../lib/
 import { makePacks } from '../lib/data/pack/write-pack.ts'
 import { buildTrainer } from '../lib/engine/builders.ts'
 import { type EngineData, Monitor } from '../lib/monitors/monitor.ts'
-import { type EpochReport, epochLine } from '../lib/pipeline/epoch-report.ts'
+import type { EpochReport } from '../lib/pipeline/epoch-report.ts'
 import { timingOf } from './lib/stats.ts'
 
 const target = 0.02
@@ -97,7 +97,6 @@ async function main(): Promise<void> {
       firstWaitSeconds: times.data[0], loader: times.report?.loader ?? null, cpu: os.cpus()[0]?.model ?? 'unknown',
     }
     if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
-    if (times.report !== undefined) say(epochLine(times.report))
     say(`once warm, ${(share * 100).toFixed(3)} % of an iteration is waiting for data (at most ${(report.largestShare * 100).toFixed(3)} %), wanted less than ${target * 100} %`)
     if (values.check && !(share < target)) process.exitCode = 1
   } finally {
