@@ -74,34 +74,15 @@ export function registerTrainCommand(program: Command): void {
     })
 }
 
-/** Prints one JSON line for each iteration; an epoch's last one has the report of the epoch besides. */
+/** Prints one JSON line for each iteration, and one of another kind (`epoch_report`) at the end of an epoch. */
 class JsonLines extends Monitor {
-  /** The report of an epoch that was left inside of it: its last line is out by then. */
-  partReport: Record<string, unknown> | undefined
-  #held: Record<string, unknown> | undefined
-
   override async update({ schedule_info, training_losses, extras, time_dict }: EngineData): Promise<void> {
-    const { epoch, iteration, max_iteration } = this.engineState
-    const line = { epoch, iteration, lr: schedule_info.lr, losses: training_losses, extras, time: time_dict }
-    if (iteration + 1 === max_iteration) this.#held = line
-    else await printLine(line)
+    const { epoch, iteration } = this.engineState
+    await printLine({ epoch, iteration, lr: schedule_info.lr, losses: training_losses, extras, time: time_dict })
   }
 
   override async epochEnd(report: EpochReport): Promise<void> {
-    const epoch_report = epochJson(report)
-    if (this.#held === undefined) this.partReport = epoch_report
-    else await this.#release({ epoch_report })
-  }
-
-  /** An error may have come between an epoch's last iteration and its end. */
-  override async close(): Promise<void> {
-    if (this.#held !== undefined) await this.#release({})
-  }
-
-  async #release(more: Record<string, unknown>): Promise<void> {
-    const line = { ...this.#held, ...more }
-    this.#held = undefined
-    await printLine(line)
+    await printLine({ epoch_report: epochJson(report) })
   }
 }
 
@@ -129,7 +110,6 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
   if (!goesOn && flags.overwrite !== true) await checkUnused(dir)
   checkWritable(dir)
 
-  const jsonLines = new JsonLines()
   const trainer = await buildTrainer(config, {
     device: flags.device,
     seed: flags.seed,
@@ -137,7 +117,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
     workers: flags.workers,
     strict: flags.strict,
     pretrained: resume === undefined,
-    monitors: flags.json === true ? [jsonLines] : [],
+    monitors: flags.json === true ? [new JsonLines()] : [],
     progress: flags.quiet === true ? 'none' : 'auto',
     snapshotEvery: flags.snapshotEvery,
     log: flags.quiet === true ? say : undefined,
@@ -150,7 +130,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
       const removed = await removeSnapshots(dir)
       if (removed > 0) say(`Removed ${removed} snapshot${removed === 1 ? '' : 's'} of an older run from ${dir}`)
     }
-    await runEpochs(trainer, configFile, overrides, flags, signal, say, jsonLines)
+    await runEpochs(trainer, configFile, overrides, flags, signal, say)
     failed = false
   } finally {
     // An error of the run itself says more than one of closing after it.
@@ -160,7 +140,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
   }
 }
 
-async function runEpochs(trainer: TrainerBase, configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal, say: (line: string) => void, jsonLines: JsonLines): Promise<void> {
+async function runEpochs(trainer: TrainerBase, configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal, say: (line: string) => void): Promise<void> {
   const iterations = trainer.state.max_iteration
   const place = (): number => (trainer.getPosition().epoch + 1) * iterations + trainer.getPosition().iteration
   const start = place()
@@ -188,7 +168,7 @@ async function runEpochs(trainer: TrainerBase, configFile: string, overrides: st
     : `Trained ${place() - start} iterations${trainer.isCompleted() ? '' : `; to go on:\n  ${commandLine(configFile, overrides, flags)}`}`
   if (flags.json === true) {
     say(summary)
-    await printLine({ done: true, completed: trainer.isCompleted(), iterations: place() - start, skipped: trainer.skippedSamples, snapshot, state_sha256: sha, ...(jsonLines.partReport === undefined ? {} : { epoch_report: jsonLines.partReport }) })
+    await printLine({ done: true, completed: trainer.isCompleted(), iterations: place() - start, skipped: trainer.skippedSamples, snapshot, state_sha256: sha })
   } else if (flags.quiet !== true) {
     await printLine(`${summary}\nSnapshot: ${snapshot}\nState: sha256 ${sha}`)
   }
