@@ -36,6 +36,9 @@ export { saveWeights } from './engine/weights.ts'
 
 export { buildMonitors, Monitor, registerMonitor, TensorboardLogger, TextInfo } from './monitors/index.ts'
 export type { EngineData, EngineState, HyperParams, MonitorClass } from './monitors/index.ts'
+export type { EpochReport } from './pipeline/epoch-report.ts'
+export type { LoaderUse } from './pipeline/loader-use.ts'
+export type { Verdict } from './pipeline/verdict.ts'
 
 export { Tensor } from './native/tensor.ts'
 export type { TensorArray, TensorOptions } from './native/tensor.ts'

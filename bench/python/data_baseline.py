@@ -3,7 +3,7 @@ cuts both crops, the labels are computed for every pixel of the search crop and 
 
 Started by bench/data.ts, which speaks to it in lines of JSON on stdin and stdout:
   {"frames": [path, …], "boxes": [[x1, y1, x2, y2], …]}   chooses a set of frames      -> {"ready": true}
-  {"pairs": N}                                             makes N pairs                -> {"pairs": N, "seconds": …}
+  {"pairs": N}                                             makes N pairs                -> {"pairs": N, "seconds": …, "cpu": …}
   {"check": [template, search, u0 … u5]}                   one pair from six uniforms   -> {"im_z_sum": …, "im_x_sum": …, "bbox_x": […]}
 """
 import json
@@ -134,11 +134,11 @@ def main():
             answer = {'im_z_sum': int(im_z.sum()), 'im_x_sum': int(im_x.sum()), 'bbox_x': bbox_x.tolist(), 'positives': int(labels[0].sum()),
                       'ctr_sum': float(labels[1].sum())}
         else:
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             for _ in range(request['pairs']):
                 z = rng.randint(len(frames))
                 make_pair(frames, boxes, z, rng.randint(len(frames)), rng.rand)
-            answer = {'pairs': request['pairs'], 'seconds': time.perf_counter() - start}
+            answer = {'pairs': request['pairs'], 'seconds': time.perf_counter() - start, 'cpu': time.process_time() - cpu}
         print(json.dumps(answer), flush=True)
 
 

@@ -1,5 +1,5 @@
 /**
- * `siamtrain bench`: our speed beside a yardstick that runs in turns with it. The programs are in bench/ of a checkout.
+ * `siamtrain bench`: our speed beside a yardstick that runs in turns with it. The programs are in bench/ of a checkout; `bench data CONFIG` needs none.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -7,19 +7,22 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { SiamError } from '../errors.ts'
 import { packageRoot } from '../native/load.ts'
+import { registerBenchData } from './bench-data.ts'
 import { exitCodes, withSignals } from './common.ts'
 
 const benches = {
-  data: 'training pairs a second: the loader beside Python that does what the original does',
+  'epoch-data': 'share of an iteration on the CPU that waits for its batch, from 1080p frames made here',
   checkpoint: 'seconds and memory of reading a 200 MB checkpoint: ours beside its bytes alone, torch.load and safetensors',
   step: 'seconds of a training step: ours beside the same network in Python on torch 2.11',
   index: "seconds and memory of a data set's index of TrackingNet's size: built, and opened from the cache",
 } as const
 
-type BenchName = keyof typeof benches
+/** The programs in bench/. */
+export type BenchName = keyof typeof benches | 'data'
 
 const examples = `
 Examples:
+  siamtrain bench data my.yaml               your own data: pairs a second, and what limits them
   siamtrain bench data --json
   siamtrain bench step --rounds 3 --only speed
   siamtrain bench checkpoint --check
@@ -31,6 +34,7 @@ itself: see the top of each bench/NAME.ts, and docs/benchmarks.md.`
 /** Adds `bench data`, `bench checkpoint`, `bench step` and `bench index` to the program. */
 export function registerBenchCommand(program: Command): void {
   const bench = program.command('bench').description('measure our speed beside a yardstick in Python').addHelpText('after', examples)
+  registerBenchData(bench, runBench)
   for (const [name, description] of Object.entries(benches)) {
     bench
       .command(name)
@@ -39,7 +43,7 @@ export function registerBenchCommand(program: Command): void {
       .option('--json', 'print the report as JSON')
       .allowUnknownOption()
       .action(async (rest: string[], flags: { json?: boolean }) => {
-        await withSignals((signal) => runBench(name as BenchName, [...(flags.json === true ? ['--json'] : []), ...rest], signal))
+        await withSignals((signal) => runBench(name as keyof typeof benches, [...(flags.json === true ? ['--json'] : []), ...rest], signal))
       })
   }
 }

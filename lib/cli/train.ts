@@ -11,6 +11,7 @@ import { finalModelName } from '../engine/snapshot-file.ts'
 import type { TrainerBase } from '../engine/trainer-base.ts'
 import { SiamError } from '../errors.ts'
 import { Monitor, type EngineData } from '../monitors/monitor.ts'
+import { epochJson, type EpochReport } from '../pipeline/epoch-report.ts'
 import { checkedDevice } from '../native/device.ts'
 import { withSignals } from './common.ts'
 import { printDryRun } from './dry-run.ts'
@@ -76,11 +77,15 @@ export function registerTrainCommand(program: Command): void {
     })
 }
 
-/** Prints one JSON line for each iteration. */
+/** Prints one JSON line for each iteration, and one of another kind (`epoch_report`) at the end of an epoch. */
 class JsonLines extends Monitor {
   override async update({ schedule_info, training_losses, extras, time_dict }: EngineData): Promise<void> {
     const { epoch, iteration } = this.engineState
     await printLine({ epoch, iteration, lr: schedule_info.lr, losses: training_losses, extras, time: time_dict })
+  }
+
+  override async epochEnd(report: EpochReport): Promise<void> {
+    await printLine({ epoch_report: epochJson(report) })
   }
 }
 

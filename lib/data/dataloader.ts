@@ -3,7 +3,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { SiamError, invalidArgument } from '../errors.ts'
-import type { LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../native/addon.ts'
+import type { DecodeLimitRun, LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../native/addon.ts'
 import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
@@ -84,6 +84,11 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     return { ...this.#cursor }
   }
 
+  /** Whether the frames come from packs, all or some of them. */
+  get packed(): boolean {
+    return this.packs.length > 0
+  }
+
   /** What stands for the contents of the packs that it reads, wherever they lie; empty when it reads frames. */
   get packs(): { dataset: string; crc: number }[] {
     return this.#spec.datasets.flatMap(({ name, pack }) => (pack === undefined ? [] : [{ dataset: name, crc: pack.rowsCrc }]))
@@ -141,6 +146,21 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     return this.#native?.stats() ?? { ...noLoaderStats }
   }
 
+  /** Batches that are made ahead at most. */
+  get queueBatches(): number {
+    return this.#spec.queueBatches
+  }
+
+  /**
+   * Decodes the regions of the samples from {@link cursor} on, read into memory before, for some seconds with as many threads as the loader has.
+   * @throws ERR_DATA when none of the samples is good, ERR_DISPOSED after close()
+   */
+  async measureDecodeLimit(options: { samples: number; seconds: number }): Promise<DecodeLimitRun> {
+    this.#throwIfClosed()
+    const { epoch: startEpoch, sample: startSample } = this.#cursor
+    return loadAddon().measureDecodeLimit({ ...this.#spec, startEpoch, startSample }, { ...options, threads: this.#spec.threads })
+  }
+
   /** Samples replaced since the last call, with file and reason; at most 1000 are kept. */
   takeSkipped(): SkippedSample[] {
     return [...this.#skippedLeft.splice(0), ...(this.#native?.takeSkipped() ?? [])]
@@ -184,12 +204,24 @@ const noLoaderStats: Readonly<LoaderStats> = {
   decodeSeconds: 0,
   meanSeconds: 0,
   warpSeconds: 0,
+  cpuSeconds: 0,
   idleSeconds: 0,
   waitSeconds: 0,
   bytesRead: 0,
   wholeDecodes: 0,
   regionDecodes: 0,
   queueDepthBatches: 0,
+  threads: 0,
+  busySeconds: 0,
+  readAheadThreads: 0,
+  readAheadFrames: 0,
+  readAheadBytes: 0,
+  readAheadSeconds: 0,
+  cacheHits: 0,
+  cacheMisses: 0,
+  cacheFrames: 0,
+  cacheBytes: 0,
+  cacheLimitBytes: 0,
 }
 
 /** Frees the tensors of a batch. */

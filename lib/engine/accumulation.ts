@@ -53,6 +53,8 @@ export class Gathered {
   readonly iteration: number
   /** Batches whose gradients are in. */
   batches = 0
+  /** Training pairs in them. */
+  pairs = 0
   schedule_info: Record<string, number> = {}
   /** Sums over the batches. */
   readonly time_dict: Record<string, number> = {}

@@ -93,6 +93,11 @@ export class Model implements Disposable {
     return Object.fromEntries(Object.entries(predicted).map(([name, tensor]) => [name, new Tensor(tensor)]))
   }
 
+  /** Seconds that {@link forward} has spent so far on bringing images to the device, to floating point and to the memory format. */
+  copySeconds(): number {
+    return this.native.copySeconds()
+  }
+
   /** Copies of all parameters and buffers, in the original's order. */
   async stateDict(): Promise<NamedRawTensor[]> {
     return this.native.stateDict()

@@ -6,7 +6,9 @@ import { invalidArgument, SiamError } from '../errors.ts'
 import type { EngineData, HyperParams } from '../monitors/monitor.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
+import { epochLine, type EpochReport } from '../pipeline/epoch-report.ts'
 import { Gathered, readScalars, type Forwarded, type Scalars } from './accumulation.ts'
+import { EpochMeter, meterSource } from './epoch-meter.ts'
 import type { TensorDict } from './losses.ts'
 import { disposeAll } from './model.ts'
 import { createProgress } from './progress.ts'
@@ -31,6 +33,8 @@ export class RegularTrainer extends TrainerBase {
 
   #snapshotEvery = 0
   #running = false
+  /** No batch of this dataloader has come yet: its threads are still to start. */
+  #cold = true
   #iterator: AsyncIterator<TensorDict> | Iterator<TensorDict> | null = null
   /** A batch that was asked for when the run was told to stop; the next train() begins with it. */
   #pending: Promise<Pulled> | null = null
@@ -67,6 +71,7 @@ export class RegularTrainer extends TrainerBase {
 
   override setDataloader(dataloader: TrainingBatches): void {
     super.setDataloader(dataloader)
+    this.#cold = true
     this.#iterator = null
     this.#pending = null
     this.#dropLeft()
@@ -93,6 +98,7 @@ export class RegularTrainer extends TrainerBase {
     const pending = this.#pending
     this.#pending = null
     this.#iterator = null
+    this.#cold = true
     this.#dropLeft()
     await disposePulled(pending)
   }
@@ -133,22 +139,39 @@ export class RegularTrainer extends TrainerBase {
     const pbar = createProgress({ total: iterationsPerEpoch, initial: first, mode: this.options.progress })
     state.pbar = pbar
     state.print_str = ''
+    const meter = new EpochMeter(meterSource(this.dataloader, this.model, this.options.threads, () => this.skippedSamples), this.#cold)
+    this.#cold = false
+    const place = { epoch, firstIteration: first, iterationsPerEpoch }
     try {
       for (let iteration = first; iteration < end; iteration++) {
         state.iteration = iteration
-        await this.#iterate(epoch, iteration, options.signal)
+        await this.#iterate(epoch, iteration, options.signal, meter)
         this.position = iteration + 1 === iterationsPerEpoch ? { epoch, iteration: 0 } : { epoch: epoch - 1, iteration: iteration + 1 }
         pbar.setDescription(state.print_str)
         pbar.update()
         await this.#snapshotWhenDue(epoch * iterationsPerEpoch + iteration + 1)
       }
+    } catch (error) {
+      // A run that was told to stop says where its time went, too. No monitor may come between it and its snapshot.
+      if (error instanceof SiamError && error.code === 'ERR_ABORTED') this.#endEpoch(meter, place)
+      throw error
     } finally {
       pbar.close()
       state.pbar = undefined
     }
+    const report = this.#endEpoch(meter, place)
+    if (report !== null) for (const monitor of this.monitors) await monitor.epochEnd?.(report)
   }
 
-  async #iterate(epoch: number, iteration: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Prints the epoch's line. @returns null where no iteration was done */
+  #endEpoch(meter: EpochMeter, place: Parameters<EpochMeter['report']>[0]): EpochReport | null {
+    if (meter.iterations === 0) return null
+    const report = meter.report(place)
+    this.log(epochLine(report))
+    return report
+  }
+
+  async #iterate(epoch: number, iteration: number, signal: AbortSignal | undefined, meter: EpochMeter): Promise<void> {
     const { optimizer } = this
     const gathered = this.#takeGathered(epoch, iteration)
     try {
@@ -161,12 +184,13 @@ export class RegularTrainer extends TrainerBase {
       const due = this.monitors.filter((monitor) => monitor.isDue(iteration))
       const unread = gathered.unread.length > 0
       if (due.length > 0 || (unread && this.#snapshotFollows(epoch, iteration))) {
-        const scalars = await gathered.scalars(own)
+        const scalars = await meter.sync(unread, () => gathered.scalars(own))
         if (unread) this.#checkFinite(scalars, epoch, iteration)
         const engine_data: EngineData = { schedule_info: gathered.schedule_info, ...scalars, time_dict: { ...gathered.time_dict } }
         for (const monitor of due) await monitor.update(engine_data)
       }
       this.reportSkipped()
+      meter.add(gathered.time_dict, gathered.pairs)
     } finally {
       if (this.#left !== gathered) gathered.dispose()
     }
@@ -211,6 +235,7 @@ export class RegularTrainer extends TrainerBase {
       } else gathered.unread.push(forwarded)
       await gathered.timed('bwd', () => this.#backward(forwarded.total_loss, handles))
       gathered.batches++
+      gathered.pairs += training_data.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
       gathered.next = next
     } finally {
       handles.dispose()

@@ -2,7 +2,7 @@
  * What a trainer needs of its parts. Our Model, Optimizer and Dataloader fit; so does anything of a user's own with these members.
  */
 import type { PyDict } from '../checkpoint/index.ts'
-import type { SkippedSample } from '../native/addon.ts'
+import type { LoaderStats, SkippedSample } from '../native/addon.ts'
 import type { Tensor } from '../native/tensor.ts'
 import type { Ema } from './ema.ts'
 import type { GradScaler } from './grad-scaler.ts'
@@ -19,6 +19,8 @@ export interface TrainableModel {
   train(): void
   stateDict(): ReturnType<Model['stateDict']>
   loadStateDict(table: StateTable, options?: { strict?: boolean; file?: string }): Promise<unknown>
+  /** Seconds that forward() has spent so far on bringing images to the device and to floating point, for the report of an epoch. */
+  copySeconds?(): number
 }
 
 export interface TrainableOptimizer {
@@ -62,6 +64,10 @@ export interface ResumableBatches {
   seek(position: DataPosition, seed?: number): void | Promise<void>
   /** Samples that were replaced since the last call because they could not be read. */
   takeSkipped(): SkippedSample[]
+  /** What the threads that make batches have done so far, for the report of an epoch. */
+  stats(): LoaderStats
+  /** Whether the frames come from a pack. */
+  readonly packed: boolean
   close(): Promise<void>
 }
 

@@ -2,6 +2,7 @@
  * The base class of everything that watches a training run: it sees the engine's state and, after each iteration, that iteration's data.
  */
 import { invalidArgument, SiamError } from '../errors.ts'
+import type { EpochReport } from '../pipeline/epoch-report.ts'
 import { nearestName } from '../registry.ts'
 
 /** What monitors need of a progress bar; lib/engine/progress.ts makes one. */
@@ -55,7 +56,7 @@ export interface MonitorClass {
 
 /**
  * Base class of monitors. Life: constructor → setHyperParams → updateParams → init(engineState) once → update(engineData) after each
- * iteration that is due → close() when the run ends, also when it ends by an error.
+ * iteration that is due → epochEnd(report) after the last one of an epoch → close() when the run ends, also when it ends by an error.
  *
  * A sub-class names its hyper-parameters and their defaults in `static defaultHyperParams`; all have `every` besides.
  */
@@ -112,6 +113,12 @@ export abstract class Monitor {
 
   /** Called after each iteration that is due; the trainer awaits what it returns before the next iteration starts. */
   abstract update(engineData: EngineData): void | Promise<void>
+
+  /**
+   * Called at the end of an epoch, and where train() returned inside of one, with where the time of what was trained went; the trainer awaits it.
+   * Not called when an error or a signal ended the epoch.
+   */
+  epochEnd(_report: EpochReport): void | Promise<void> {}
 
   /** Called when the run ends, also by an error or a signal. Must be safe to call twice and without init(). */
   close(): void | Promise<void> {}

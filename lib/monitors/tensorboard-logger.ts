@@ -1,11 +1,14 @@
 /** Writes every number of an iteration's data to TensorBoard. */
 import path from 'node:path'
+import { epochScalars, type EpochReport } from '../pipeline/epoch-report.ts'
 import { Monitor, type EngineData } from './monitor.ts'
 import { EventFileWriter } from './tfevents/index.ts'
 
 /**
  * One curve for each number in the engine's data, its path as the tag: `schedule_info/lr`, `training_losses/cls`, `extras/reg/iou`,
  * `time_dict/data`. The step is `iteration + epoch × max_iteration`.
+ *
+ * Besides, once an epoch, `pipeline/…`: where its time went (docs/observability.md), at the step of its last iteration.
  *
  * The files lie in `exp_save/exp_name/logs/tensorboard`. The writer is made at the first update and says that a session starts at that
  * step, so that TensorBoard forgets what a crashed run wrote beyond the snapshot that this one resumed from.
@@ -48,6 +51,16 @@ export class TensorboardLogger extends Monitor {
     addScalars(this.#writer, engineData, '', globalStep, Date.now() / 1000)
     // A snapshot follows the end of an epoch: the curves up to there should outlive a crash as it does.
     if (iteration + this.hyperParams.every >= max_iteration) await this.#writer.flush()
+  }
+
+  /** @throws ERR_IO as update() */
+  override async epochEnd(report: EpochReport): Promise<void> {
+    // Without a writer no iteration was due: the curves have no first step that they could begin at.
+    if (this.#writer === undefined) return
+    const { epoch, iteration, max_iteration } = this.engineState
+    const wallTime = Date.now() / 1000
+    for (const [tag, value] of Object.entries(epochScalars(report))) this.#writer.addScalar(tag, value, iteration + epoch * max_iteration, wallTime)
+    await this.#writer.flush()
   }
 
   override async close(): Promise<void> {

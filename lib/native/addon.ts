@@ -95,6 +95,8 @@ export interface NativeModel {
   stateDict(): Promise<NamedRawTensor[]>
   /** Copies by name; every entry must exist with the same shape (checked, ERR_CHECKPOINT); entries not given stay. */
   loadStateDict(entries: NamedRawTensor[]): Promise<void>
+  /** Seconds that images took so far from a batch's uint8 to what the first layer takes: to the device, to floating point, to the memory format. */
+  copySeconds(): number
   /** Gradients of the named parameters; null where none is there. */
   gradients(names: string[]): Promise<(RawTensor | null)[]>
   setTraining(training: boolean): void
@@ -276,10 +278,24 @@ export interface LoaderSpec {
   worldSize?: number
   /** Keep the means of frames that were decoded whole, so that it happens once a frame (default true; the batches are the same). */
   rememberMeans?: boolean
+  /** Threads that read frames ahead, at most; they are started when samples wait for their frames. Default 0: none. The batches are the same. */
+  readAheadThreads?: number
+  /** Bound on the memory of frames that are read ahead. Default 64 MiB. */
+  readAheadBytes?: number
+  /** Keeps frames in memory, for this loader and for later ones of the same data sets. */
+  cache?: NativeFrameCache
+  /** Waits before every read of a frame: a slow disk, for tests and benches. */
+  readDelayMicroseconds?: number
   /** Where the batches will be copied: they then lie in page-locked memory (default 'cpu': plain memory). Throws ERR_DEVICE where it is not there. */
   device?: string
   /** 'fast': frames of crops that are at least twice coarser than their pixels are decoded smaller (default 'exact'). */
   decode?: 'exact' | 'fast'
+}
+
+/** Memory for compressed frames. First come stays; freed when it is disposed and every loader that uses it is closed. */
+export interface NativeFrameCache {
+  readonly disposed: boolean
+  dispose(): void
 }
 
 export interface SkippedSample {
@@ -298,11 +314,14 @@ export interface LoaderStats {
   samples: number
   /** Bad samples that were replaced, in delivered batches. */
   skipped: number
+  /** That the threads that make samples waited for frames, whether those came from the read-ahead, the cache or the disk. */
   readSeconds: number
   decodeSeconds: number
   /** For the mean of whole frames (the padding of crops that leave the frame). */
   meanSeconds: number
   warpSeconds: number
+  /** That threads had on a core while they made samples; what is missing to their busy time they waited for a disk or for a core. */
+  cpuSeconds: number
   /** That threads waited for room in the queue. */
   idleSeconds: number
   /** That next() waited for a batch. */
@@ -313,6 +332,37 @@ export interface LoaderStats {
   regionDecodes: number
   /** Batches that are ready. */
   queueDepthBatches: number
+  /** Threads that make samples. */
+  threads: number
+  /** That they made samples, waiting for frames included: the busy share is busySeconds / (threads × seconds passed). */
+  busySeconds: number
+  /** Threads that read frames ahead, now; 0 while the disk is fast enough without. */
+  readAheadThreads: number
+  /** Frames that were read ahead and used. */
+  readAheadFrames: number
+  /** Memory of frames that are read ahead, now. */
+  readAheadBytes: number
+  /** That those threads read. */
+  readAheadSeconds: number
+  /** Frames found in the cache, and not found there. */
+  cacheHits: number
+  cacheMisses: number
+  /** Frames that the cache keeps, and their memory, now. */
+  cacheFrames: number
+  cacheBytes: number
+  /** Bound on that memory; 0 without a cache. */
+  cacheLimitBytes: number
+}
+
+/** Of the regions of a spec's samples decoded from memory, and nothing else. */
+export interface DecodeLimitRun {
+  /** Samples whose regions were decoded. */
+  pairs: number
+  regions: number
+  /** From the start of the first thread to the end of the last. */
+  seconds: number
+  /** Processor time of all threads. */
+  cpuSeconds: number
 }
 
 export interface NativeLoader {
@@ -404,6 +454,13 @@ export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, 
   createEma(model: NativeModel): NativeEma
   createGradScaler(init: GradScalerState & { enabled: boolean }): NativeGradScaler
   createLoader(spec: LoaderSpec): NativeLoader
+  /** @param limitBytes bound on its memory */
+  createFrameCache(limitBytes: number): NativeFrameCache
+  /**
+   * Reads the frames of `samples` samples from the spec's start on into memory, and decodes their regions over and over for `seconds` with as
+   * many threads: the limit that decoding alone sets (native/data/decode_limit.h). Rejects with ERR_DATA when none of the samples is good.
+   */
+  measureDecodeLimit(spec: LoaderSpec, options: { samples: number; threads: number; seconds: number }): Promise<DecodeLimitRun>
   /**
    * Opens a cached index: reads all of it once to check it, then maps it.
    * Rejects with ERR_IO when it cannot be read, ERR_DATA when it is damaged, of another version, or no index.

@@ -8,11 +8,13 @@
 #include "../data/target.h"
 #include "../data/warp.h"
 #include "convert.h"
+#include "data_bench.h"
 #include "data_index.h"
 #include "data_loader.h"
 #include "data_pack.h"
 #include "data_pack_job.h"
 #include "data_spec.h"
+#include "frame_cache.h"
 #include "guarded.h"
 #include "registration.h"
 
@@ -327,6 +329,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   LoaderHandle::define(env, addon);
   IndexFileHandle::define(env, addon);
   PackHandle::define(env, addon);
+  FrameCacheHandle::define(env, addon);
   PackJobHandle::define(env, addon);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
@@ -344,6 +347,8 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("samplePairs", sample_pairs);
   add("philox", philox);
   add("createLoader", LoaderHandle::create);
+  add("measureDecodeLimit", measure_decode_limit);
+  add("createFrameCache", FrameCacheHandle::create);
   add("openIndexFile", IndexFileHandle::open);
   add("openPack", PackHandle::open);
   add("createPackWriter", PackJobHandle::create_writer);

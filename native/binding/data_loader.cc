@@ -134,12 +134,24 @@ Napi::Value LoaderHandle::stats(const Napi::CallbackInfo& info) {
   seconds("decodeSeconds", stats.times.decode);
   seconds("meanSeconds", stats.times.mean);
   seconds("warpSeconds", stats.times.warp);
+  seconds("cpuSeconds", stats.times.cpu);
   seconds("idleSeconds", stats.idle);
   seconds("waitSeconds", stats.wait);
   count("bytesRead", stats.times.bytes);
   count("wholeDecodes", stats.times.whole_decodes);
   count("regionDecodes", stats.times.region_decodes);
   count("queueDepthBatches", stats.queue_depth);
+  count("threads", stats.threads);
+  seconds("busySeconds", stats.busy);
+  count("readAheadThreads", stats.read_ahead.threads);
+  count("readAheadFrames", stats.read_ahead.frames);
+  count("readAheadBytes", stats.read_ahead.bytes);
+  seconds("readAheadSeconds", stats.read_ahead.read);
+  count("cacheHits", stats.cache.hits);
+  count("cacheMisses", stats.cache.misses);
+  count("cacheFrames", stats.cache.frames);
+  count("cacheBytes", stats.cache.bytes);
+  count("cacheLimitBytes", stats.cache.limit);
   return object;
 }
 

@@ -90,7 +90,7 @@ void ModelHandle::define(Napi::Env env, AddonEnv& addon) {
   addon.model_class = Napi::Persistent(DefineClass(
       env, kName,
       {InstanceMethod<&ModelHandle::describe>("describe"), InstanceMethod<&ModelHandle::forward>("forward"), InstanceMethod<&ModelHandle::state_dict>("stateDict"),
-       InstanceMethod<&ModelHandle::load_state_dict>("loadStateDict"), InstanceMethod<&ModelHandle::gradients>("gradients"),
+       InstanceMethod<&ModelHandle::load_state_dict>("loadStateDict"), InstanceMethod<&ModelHandle::gradients>("gradients"), InstanceMethod<&ModelHandle::copy_seconds>("copySeconds"),
        InstanceMethod<&ModelHandle::set_training>("setTraining"), InstanceMethod<&ModelHandle::set_requires_grad>("setRequiresGrad"),
        InstanceAccessor("disposed", &ModelHandle::js_disposed, nullptr), InstanceMethod("dispose", &ModelHandle::js_dispose)}));
 }
@@ -188,6 +188,10 @@ Napi::Value ModelHandle::gradients(const Napi::CallbackInfo& info) {
         for (uint32_t i = 0; i < raws.size(); i++) array.Set(i, raws[i] ? Napi::Value(raw_to_js(env, *raws[i])) : env.Null());
         return array;
       });
+}
+
+Napi::Value ModelHandle::copy_seconds(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(get("copySeconds")->model->copy_nanoseconds()) * 1e-9);
 }
 
 Napi::Value ModelHandle::set_training(const Napi::CallbackInfo& info) {

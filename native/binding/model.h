@@ -33,6 +33,7 @@ class ModelHandle : public Handle<ModelHandle, ModelHolder> {
   Napi::Value state_dict(const Napi::CallbackInfo& info);
   Napi::Value load_state_dict(const Napi::CallbackInfo& info);
   Napi::Value gradients(const Napi::CallbackInfo& info);
+  Napi::Value copy_seconds(const Napi::CallbackInfo& info);
   Napi::Value set_training(const Napi::CallbackInfo& info);
   Napi::Value set_requires_grad(const Napi::CallbackInfo& info);
 };

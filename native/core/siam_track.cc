@@ -1,5 +1,7 @@
 #include "siam_track.h"
 
+#include <chrono>
+
 #include "../base/error.h"
 #include "dispatch.h"
 #include "random.h"
@@ -44,8 +46,12 @@ at::Tensor SiamTrackImpl::prepare(const at::Tensor& image, const char* name) con
   if (image.dim() != 4 || image.size(1) != 3 || (image.scalar_type() != at::kByte && image.scalar_type() != at::kFloat)) {
     throw SiamException("ERR_SHAPE", std::string("forward: expected ") + name + " [N,3,H,W] of uint8 or float32 but received " + describe(image));
   }
+  const auto start = std::chrono::steady_clock::now();
   // To the device first, then to the compute type: uint8 is a quarter of the bytes. A batch of the trainer's is there already (engine/device_copies.h).
-  return basemodel_->prepare(image.to(options_.device), options_.mode);
+  at::Tensor prepared = basemodel_->prepare(image.to(options_.device), options_.mode);
+  const auto took = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
+  copy_nanoseconds_.fetch_add(static_cast<uint64_t>(took), std::memory_order_relaxed);
+  return prepared;
 }
 
 void SiamTrackImpl::drop_cast_weights() {

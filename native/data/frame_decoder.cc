@@ -39,7 +39,7 @@ FrameView FrameDecoder::DecodeRegion(const FrameInfo& info, const Rect& wanted, 
 
 FrameView FrameDecoder::DecodeRegionScaled(const FrameInfo& info, const Rect& wanted, int reduction, const uint8_t* data, size_t size,
                                            const std::string& file, std::vector<uint8_t>& out) {
-  if (info.picture || !ScaledJpegDecoder::Decodes(info.jpeg)) return DecodeRegion(info, wanted, data, size, file, out);
+  if (reduction <= 1 || info.picture || !ScaledJpegDecoder::Decodes(info.jpeg)) return DecodeRegion(info, wanted, data, size, file, out);
   if (!scaled_) scaled_.emplace();
   return scaled_->DecodeRegion(info.jpeg, wanted, reduction, data, size, file, out);
 }

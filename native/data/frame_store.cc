@@ -1,6 +1,7 @@
 #include "frame_store.h"
 
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "file.h"
@@ -18,6 +19,17 @@ FrameBytes FileStore::Read(const FrameRef& ref, std::vector<uint8_t>& buffer) {
   }
   const size_t size = ReadFile(sampler_->Path(ref), buffer);
   return {buffer.data(), size, nullptr};
+}
+
+FrameRef FileStore::Shared(const FrameRef& ref) const {
+  return sampler_->dataset(ref).still() ? FrameRef{ref.dataset, ref.sequence, 0} : ref;
+}
+
+DelayedStore::DelayedStore(std::shared_ptr<FrameStore> store, std::chrono::nanoseconds delay) : store_(std::move(store)), delay_(delay) {}
+
+FrameBytes DelayedStore::Read(const FrameRef& ref, std::vector<uint8_t>& buffer) {
+  std::this_thread::sleep_for(delay_);
+  return store_->Read(ref, buffer);
 }
 
 }  // namespace siam::data

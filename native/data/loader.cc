@@ -17,6 +17,7 @@ LoaderConfig Checked(LoaderConfig config) {
   const auto expect = [](bool holds, const char* what) {
     if (!holds) throw SiamException("ERR_ARGUMENT", std::string("Expected ") + what);
   };
+  expect(config.read_ahead.threads >= 0 && config.read_ahead.threads <= 1024, "0 to 1024 threads that read ahead");
   expect(config.batch_size >= 1, "a batch size of at least 1");
   expect(config.threads >= 1 && config.threads <= 256, "1 to 256 loader threads");
   expect(config.queue_batches >= 1, "room for at least one batch");
@@ -39,6 +40,7 @@ void Add(SampleTimes& total, const SampleTimes& more) {
   total.decode += more.decode;
   total.mean += more.mean;
   total.warp += more.warp;
+  total.cpu += more.cpu;
   total.bytes += more.bytes;
   total.whole_decodes += more.whole_decodes;
   total.region_decodes += more.region_decodes;
@@ -48,10 +50,19 @@ void Add(SampleTimes& total, const SampleTimes& more) {
 
 Loader::Loader(Datasets datasets, const SamplerConfig& sampler, LoaderConfig config)
     : sampler_(std::make_shared<PairSampler>(std::move(datasets), sampler)),
-      store_(std::make_shared<FileStore>(sampler_)),
       config_(Checked(std::move(config))),
       pool_(std::make_shared<BlockPool>(ShapeOf(config_), config_.allocator, static_cast<size_t>(config_.queue_batches) + 1)) {
   tj::Get();
+  store_ = std::make_shared<FileStore>(sampler_);
+  if (config_.read_delay.count() > 0) store_ = std::make_shared<DelayedStore>(std::move(store_), config_.read_delay);
+  if (config_.cache) store_ = cached_ = std::make_shared<CachedStore>(std::move(store_), config_.cache, sampler_);
+  if (config_.read_ahead.threads > 0) {
+    read_ahead_ = std::make_unique<ReadAhead>(sampler_, store_, config_.sample, [this](uint64_t position) { return PlaceOf(position); }, config_.read_ahead);
+  }
+  Start();
+}
+
+void Loader::Start() {
   threads_.reserve(static_cast<size_t>(config_.threads));
   try {
     for (int i = 0; i < config_.threads; ++i) threads_.emplace_back([this] { Work(); });
@@ -89,11 +100,20 @@ void Loader::Close() {
     requests_.clear();
   }
   room_.notify_all();
+  // Told before anybody is waited for: a thread that makes samples may be waiting for a frame.
+  if (read_ahead_) read_ahead_->Stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  if (read_ahead_) read_ahead_->Join();
   {
     std::lock_guard<std::mutex> lock(mutex_);
     pending_.clear();
+    // The counts stay readable, but nothing of a closed loader keeps the cache in memory.
+    if (store_) AddStoreStats(stats_);
+    read_ahead_.reset();
+    cached_.reset();
+    store_.reset();
+    config_.cache.reset();
   }
   // A closed loader may stay referenced for long (JavaScript collects handles when it likes), and its blocks are megabytes.
   pool_->Close();
@@ -103,6 +123,8 @@ void Loader::Close() {
 LoaderStats Loader::Stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
   LoaderStats stats = stats_;
+  stats.threads = static_cast<uint64_t>(config_.threads);
+  if (store_) AddStoreStats(stats);
   stats.queue_depth = static_cast<uint64_t>(
       std::count_if(pending_.begin(), pending_.end(), [](const auto& pending) { return pending->remaining == 0; }));
   return stats;
@@ -115,14 +137,21 @@ std::vector<SkippedSample> Loader::TakeSkipped() {
   return taken;
 }
 
-Loader::Place Loader::PlaceOf(uint64_t batch, int sample) const {
-  const uint64_t dealt = batch * static_cast<uint64_t>(config_.world_size) + static_cast<uint64_t>(config_.rank);
-  const uint64_t index = config_.start_sample + dealt * static_cast<uint64_t>(config_.batch_size) + static_cast<uint64_t>(sample);
+void Loader::AddStoreStats(LoaderStats& stats) const {
+  if (read_ahead_) stats.read_ahead = read_ahead_->Stats();
+  if (cached_) stats.cache = cached_->Stats();
+}
+
+ReadAhead::Place Loader::PlaceOf(uint64_t position) const {
+  const uint64_t size = static_cast<uint64_t>(config_.batch_size);
+  const uint64_t dealt = position / size * static_cast<uint64_t>(config_.world_size) + static_cast<uint64_t>(config_.rank);
+  const uint64_t index = config_.start_sample + dealt * size + position % size;
   return {static_cast<uint32_t>(config_.start_epoch + index / config_.samples_per_epoch),
           static_cast<uint32_t>(index % config_.samples_per_epoch)};
 }
 
 void Loader::Work() {
+  const auto reader = std::make_shared<FrameReader>(store_, read_ahead_.get(), stopping_);
   std::unique_ptr<SampleMaker> maker;
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
@@ -141,7 +170,8 @@ void Loader::Work() {
     try {
       if (!has_part()) {
         auto fresh = std::make_unique<Pending>();
-        const Place place = PlaceOf(begun_, 0);
+        fresh->first_position = begun_ * static_cast<uint64_t>(config_.batch_size);
+        const ReadAhead::Place place = PlaceOf(fresh->first_position);
         fresh->batch = {place.epoch, place.sample, pool_->Take()};
         fresh->remaining = config_.batch_size;
         pending_.push_back(std::move(fresh));
@@ -153,9 +183,13 @@ void Loader::Work() {
       sample = pending->taken++;
       lock.unlock();
       // A pending batch stays where it is until its last sample is done, so the pointer holds without the lock.
-      if (!maker) maker = std::make_unique<SampleMaker>(sampler_, store_, config_.sample);
+      const uint64_t since = Now();
+      if (!maker) maker = std::make_unique<SampleMaker>(sampler_, reader, config_.sample);
+      reader->Begin(pending->first_position + static_cast<uint64_t>(sample));
       MakeOne(*maker, *pending, sample);
+      const uint64_t took = Now() - since;
       lock.lock();
+      stats_.busy += took;
     } catch (const SiamException& error) {
       if (!lock.owns_lock()) lock.lock();
       failed_ = error;
@@ -181,9 +215,7 @@ void Loader::Work() {
 
 void Loader::MakeOne(SampleMaker& maker, Pending& pending, int sample) {
   // The block's parts are disjoint; what else of `pending` is written here is under the lock.
-  const uint64_t offset = static_cast<uint64_t>(pending.batch.first_sample) + static_cast<uint64_t>(sample);
-  const uint32_t epoch = static_cast<uint32_t>(pending.batch.epoch + offset / config_.samples_per_epoch);
-  const uint32_t index = static_cast<uint32_t>(offset % config_.samples_per_epoch);
+  const auto [epoch, index] = PlaceOf(pending.first_position + static_cast<uint64_t>(sample));
   const SampleOutput out = pending.batch.block->Parts(sample);
   for (uint32_t attempt = 0;; ++attempt) {
     try {

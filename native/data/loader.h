@@ -11,6 +11,8 @@
 // 5. Errors are delivered at the place of the batch that failed, after all batches before it; then every later request gets them too.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -24,6 +26,8 @@
 
 #include "batch.h"
 #include "../base/error.h"
+#include "frame_cache.h"
+#include "read_ahead.h"
 
 namespace siam::data {
 
@@ -38,6 +42,9 @@ struct LoaderConfig {
   int rank = 0;                    ///< batches are dealt out to the ranks in turn, so that no sample goes to two of them
   int world_size = 1;
   bool strict = false;
+  ReadAheadConfig read_ahead;
+  std::shared_ptr<FrameCache> cache;  ///< may be null; serves other loaders of the same data sets after this one
+  std::chrono::nanoseconds read_delay{0};  ///< before each read: a slow disk, for tests and benches
   BlockAllocator allocator;        ///< HostAllocator() where empty
 };
 
@@ -63,6 +70,10 @@ struct LoaderStats {
   uint64_t idle = 0;      ///< nanoseconds that threads waited for room in the queue
   uint64_t wait = 0;      ///< nanoseconds that requests waited for a batch
   uint64_t queue_depth = 0;  ///< batches ready
+  uint64_t threads = 0;   ///< that make samples
+  uint64_t busy = 0;      ///< nanoseconds that they made samples, waiting for frames included
+  ReadAheadStats read_ahead;
+  CacheStats cache;
 };
 
 class Loader {
@@ -82,7 +93,8 @@ class Loader {
   /// (with ERR_ABORTED). It must not throw, block, or destroy the loader.
   void Next(Callback callback);
 
-  /// Stops and joins the threads. Takes as long as the sample that each of them is at (milliseconds). Idempotent. Thread: any but a worker.
+  /// Stops and joins the threads, and frees what was read ahead. Takes as long as what each thread is at: one read, or decoding and
+  /// cropping (milliseconds). Idempotent. Thread: any but a worker.
   void Close();
 
   LoaderStats Stats() const;
@@ -97,6 +109,7 @@ class Loader {
  private:
   struct Pending {  // a batch that is begun and not delivered
     Batch batch;
+    uint64_t first_position = 0;  // of its first sample, among all that this loader makes
     int taken = 0;
     int remaining = 0;
     int failed_sample = -1;
@@ -112,26 +125,22 @@ class Loader {
     std::optional<Batch> batch;
     std::optional<SiamException> error;
   };
-  struct Place {
-    uint32_t epoch;
-    uint32_t sample;
-  };
-
-  Place PlaceOf(uint64_t batch, int sample) const;
+  ReadAhead::Place PlaceOf(uint64_t position) const;
+  void Start();
   void Work();
   void MakeOne(SampleMaker& maker, Pending& pending, int sample);
+  void AddStoreStats(LoaderStats& stats) const;
   std::vector<Delivery> DeliverLocked();
   static void Run(std::vector<Delivery> deliveries);
 
   const std::shared_ptr<const PairSampler> sampler_;
-  const std::shared_ptr<FrameStore> store_;
-  const LoaderConfig config_;
+  LoaderConfig config_;
   const std::shared_ptr<BlockPool> pool_;
 
   mutable std::mutex mutex_;
   std::condition_variable room_;
   std::mutex close_mutex_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};  // set under the lock
   std::optional<SiamException> failed_;
   uint64_t begun_ = 0;
   uint64_t delivered_ = 0;
@@ -139,6 +148,9 @@ class Loader {
   std::deque<Request> requests_;
   std::deque<SkippedSample> skipped_;
   LoaderStats stats_;
+  std::shared_ptr<FrameStore> store_;
+  std::shared_ptr<CachedStore> cached_;    ///< a part of store_, where there is a cache
+  std::unique_ptr<ReadAhead> read_ahead_;  ///< null where nothing is read ahead
   std::vector<std::thread> threads_;  // last: threads use everything above
 };
 

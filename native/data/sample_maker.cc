@@ -6,6 +6,7 @@
 
 #include "../base/error.h"
 #include "pack/packed_view.h"
+#include "thread_clock.h"
 
 namespace siam::data {
 namespace {
@@ -66,23 +67,21 @@ void SampleMaker::Read(const FrameRef& ref, Frame& frame) {
     frame.bytes = store_->Read(ref, frame.buffer);
     times_.bytes += frame.bytes.size;
   }
+  const Stopwatch watch(times_.decode);
   frame.info = decoder_.Header(frame.bytes.data, frame.bytes.size, frame.path);
   frame.size = frame.packed ? FrameSizeIn(*frame.packed) : FrameSize{frame.info.width, frame.info.height};
 }
 
 FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part, int reduction) {
+  // A pack's picture has pixels of its own.
+  const Rect wanted = frame.packed ? StoredPart(*frame.packed, frame.info.width, frame.info.height, part, frame.path) : part;
+  if (frame.packed) reduction = 1;
+  if (record_ != nullptr) record_->push_back({{frame.bytes.data, frame.bytes.data + frame.bytes.size}, frame.info, wanted, reduction, frame.path});
   const Stopwatch watch(times_.decode);
   ++times_.region_decodes;
-  if (frame.packed) {
-    const Rect stored = StoredPart(*frame.packed, frame.info.width, frame.info.height, part, frame.path);
-    FrameView view = decoder_.DecodeRegion(frame.info, stored, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
-    PlaceInFrame(*frame.packed, view);
-    return view;
-  }
-  if (reduction > 1) {
-    return decoder_.DecodeRegionScaled(frame.info, part, reduction, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
-  }
-  return decoder_.DecodeRegion(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
+  FrameView view = decoder_.DecodeRegionScaled(frame.info, wanted, reduction, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
+  if (frame.packed) PlaceInFrame(*frame.packed, view);
+  return view;
 }
 
 FrameView SampleMaker::DecodePartAndMean(Frame& frame, const Rect& part, Bgr& mean) {
@@ -97,6 +96,7 @@ PairRef SampleMaker::Pair(uint32_t epoch, uint32_t sample, uint32_t attempt) {
 }
 
 void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const SampleOutput& out) {
+  const CpuStopwatch cpu(times_.cpu);
   const PairRef pair = Pair(epoch, sample, attempt);
   SampleDraws crop_draws(config_.seed, epoch, sample, attempt, DrawStream::kCrop);
   const PairGeometry geometry =

@@ -34,6 +34,7 @@ struct SampleTimes {
   uint64_t decode = 0;
   uint64_t mean = 0;
   uint64_t warp = 0;
+  uint64_t cpu = 0;  ///< that the thread had on a core, of the whole sample; what is missing it waited
   uint64_t bytes = 0;
   uint64_t whole_decodes = 0;
   uint64_t region_decodes = 0;
@@ -47,6 +48,15 @@ struct SampleConfig {
   bool fast_decode = false;  ///< frames for crops that are at least twice coarser are decoded smaller: not exact
 };
 
+/// A region that a sample needed, with the bytes to decode it from.
+struct DecodeJob {
+  std::vector<uint8_t> bytes;
+  FrameInfo info;
+  Rect wanted;
+  int reduction = 1;
+  std::string file;
+};
+
 class SampleMaker {
  public:
   SampleMaker(std::shared_ptr<const PairSampler> sampler, std::shared_ptr<FrameStore> store, const SampleConfig& config);
@@ -57,6 +67,9 @@ class SampleMaker {
 
   /// The pair that it draws, without reading pixels.
   PairRef Pair(uint32_t epoch, uint32_t sample, uint32_t attempt);
+
+  /// Keeps a copy of each region that is decoded from now on; null: no more.
+  void RecordTo(std::vector<DecodeJob>* jobs) { record_ = jobs; }
 
   /// @returns what was added up since the last call
   SampleTimes TakeTimes();
@@ -84,6 +97,7 @@ class SampleMaker {
   Frame z_, x_;
   WarpScratch scratch_;
   SampleTimes times_;
+  std::vector<DecodeJob>* record_ = nullptr;
 };
 
 }  // namespace siam::data

@@ -57,6 +57,7 @@ class PairSampler {
   /// @throws ERR_DATA when a drawn box is unusable, or when 1000 pairs in a row do not pass
   PairRef Draw(SampleDraws& draws, const FrameSizeOf& size_of) const;
 
+  const Datasets& datasets() const { return datasets_; }
   const DatasetIndex& dataset(const FrameRef& ref) const { return *datasets_[ref.dataset]; }
   const Xyxy& Box(const FrameRef& ref) const { return datasets_[ref.dataset]->box(ref.sequence, ref.frame); }
   std::string Path(const FrameRef& ref) const { return datasets_[ref.dataset]->Path(ref.sequence, ref.frame); }

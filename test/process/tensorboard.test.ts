@@ -6,6 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TensorboardLogger, type EngineData, type EngineState } from '../../lib/monitors/index.ts'
+import { epochScalars, type EpochReport } from '../../lib/pipeline/epoch-report.ts'
 import { EventFileWriter, readScalars } from '../../lib/monitors/tfevents/index.ts'
 import { pythonEnv, runProgram } from '../helpers/python-env.ts'
 
@@ -117,6 +118,34 @@ describe('EventAccumulator', () => {
     expect([...ours].map(([tag, points]) => [tag, points.map(({ step, value, wallTime }) => [step, value, wallTime])])).toEqual(
       [...ours.keys()].map((tag) => [tag, scalars[tag]]),
     )
+  })
+
+  it("finds where the epochs went under pipeline/, beside the iterations' own tags", async () => {
+    const state: EngineState = { epoch: 0, max_epoch: 2, iteration: 0, max_iteration: 2, print_str: '', log() {} }
+    const logger = new TensorboardLogger()
+    logger.setHyperParams({ exp_name: 'pipeline', exp_save: dir })
+    logger.updateParams()
+    logger.init(state)
+    const reports = [0, 1].map((epoch): EpochReport => ({
+      epoch, firstIteration: 0, iterations: 2, iterationsPerEpoch: 2, pairs: 64, seconds: 10 + epoch,
+      stages: { data: 1, copy: 0.5, fwd: 3, bwd: 4, optim: 0.5, sync: 0, other: 1 + epoch }, startSeconds: 0, skipped: 3,
+      loader: { threads: 2, busyShare: 0.75, coreShare: 0.5, stages: { read: 0.1, decode: 0.6, mean: 0.05, warp: 0.2, other: 0.05 }, samples: 64, bytesPerSecond: 2e6, wholeShare: 0, cacheHitShare: 0.25, readAheadThreads: 0 },
+      verdict: { bound: 'compute', text: 'compute-bound', advice: '' },
+    }))
+    for (const report of reports) {
+      state.epoch = report.epoch
+      for (state.iteration = 0; state.iteration < 2; state.iteration++) await logger.update(dataOf(state.iteration + 2 * report.epoch, 1))
+      state.iteration = 1
+      await logger.epochEnd(report)
+    }
+    await logger.close()
+    const { scalars } = await read(logger.logDir)
+    const expected = reports.map((report) => epochScalars(report))
+    expect(Object.keys(scalars).sort()).toEqual([...tags, ...Object.keys(expected[0]!)].sort())
+    expect(Object.keys(expected[0]!)).toEqual(expect.arrayContaining(['pipeline/pairs_per_second', 'pipeline/share/data', 'pipeline/loader/busy', 'pipeline/loader/cache_hits']))
+    for (const tag of Object.keys(expected[0]!)) {
+      expect(scalars[tag]!.map(([step, value]) => [step, value])).toEqual([[1, Math.fround(expected[0]![tag]!)], [3, Math.fround(expected[1]![tag]!)]])
+    }
   })
 
   it('reads a file at any cut of its last records', async () => {

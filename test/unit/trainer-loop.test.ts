@@ -7,7 +7,8 @@ import { PyDict } from '../../lib/checkpoint/index.ts'
 import type { TensorDict } from '../../lib/engine/losses.ts'
 import type { TrainableOptimizer, TrainingBatches } from '../../lib/engine/trainer-types.ts'
 import type { EngineData } from '../../lib/monitors/monitor.ts'
-import type { GradScalerState, NativeTensor } from '../../lib/native/addon.ts'
+import type { GradScalerState, LoaderStats, NativeTensor } from '../../lib/native/addon.ts'
+import type { EpochReport } from '../../lib/pipeline/epoch-report.ts'
 
 const world = vi.hoisted(() => ({ calls: [] as string[], live: 0, reads: 0, rng: [0] }))
 
@@ -206,6 +207,73 @@ describe('the loop', () => {
     expect(one.getHyperParams()).toMatchObject({ max_epoch: 7 })
     expect(other.getHyperParams()).toMatchObject({ exp_name: 'default_training', exp_save: 'snapshots', max_epoch: 1 })
     expect(RegularTrainer.defaultHyperParams).toMatchObject({ max_epoch: 1 })
+  })
+})
+
+describe('the report of an epoch', () => {
+  class Reports extends Recorder {
+    readonly reports: EpochReport[] = []
+    override epochEnd(report: EpochReport): void {
+      this.reports.push(report)
+    }
+  }
+
+  it('goes to the log and to monitors, once an epoch', async () => {
+    const monitor = new Reports()
+    const trainer = makeTrainer(makeOptimizer(), new Batches(), [monitor, new Recorder()])
+    await trainer.train()
+    await trainer.train()
+    expect(monitor.reports).toMatchObject([0, 1].map((epoch) => ({ epoch, firstIteration: 0, iterations: 3, iterationsPerEpoch: 3, pairs: 12, skipped: 0, loader: null })))
+    const sums = monitor.seen.slice(0, 3).map(({ time_dict }) => time_dict.data!)
+    expect(monitor.reports[0]!.stages.data).toBeCloseTo(sums[0]! + sums[1]! + sums[2]!, 9)
+    expect([monitor.reports[0]!.startSeconds, monitor.reports[1]!.startSeconds]).toEqual([sums[0], 0])
+    const lines = world.calls.filter((call) => call.startsWith('log: Epoch '))
+    expect(lines).toEqual([expect.stringMatching(/^log: Epoch 0: 3 iterations in .+-bound/), expect.stringMatching(/^log: Epoch 1: /)])
+    // After the epoch's last step, before anything of the next.
+    expect(world.calls.indexOf(lines[0]!)).toBe(world.calls.indexOf('modifyGrad 1') - 1)
+  })
+
+  it('takes the part that train() did', async () => {
+    const monitor = new Reports()
+    const trainer = makeTrainer(makeOptimizer(), new Batches(), [monitor])
+    await trainer.train({ maxIterations: 1 })
+    await trainer.train()
+    expect(monitor.reports).toMatchObject([{ epoch: 0, firstIteration: 0, iterations: 1, pairs: 4 }, { epoch: 0, firstIteration: 1, iterations: 2, pairs: 8 }])
+  })
+
+  it('is only printed where a signal ended the epoch, and left out where nothing was done', async () => {
+    const controller = new AbortController()
+    const monitor = new (class extends Reports {
+      override update(data: EngineData): void {
+        super.update(data)
+        controller.abort()
+      }
+    })()
+    const trainer = makeTrainer(makeOptimizer(), new Batches(), [monitor])
+    const aborted = expect.objectContaining({ code: 'ERR_ABORTED' })
+    await expect(trainer.train({ signal: controller.signal })).rejects.toEqual(aborted)
+    await expect(trainer.train({ signal: controller.signal })).rejects.toEqual(aborted)
+    expect(monitor.reports).toEqual([])
+    expect(world.calls.filter((call) => call.startsWith('log: Epoch'))).toEqual([expect.stringMatching(/^log: Epoch 0: 1 iteration \(1 to 1 of 3\) /)])
+  })
+
+  it("tells copies from the forward pass where the model counts them, and waits for a device from what is left", async () => {
+    const optimizer = makeOptimizer({ device: 'cuda:0' })
+    let copied = 5
+    const counting = { ...optimizer.model, copySeconds: () => (copied += 1e-7) }
+    const monitor = new Reports()
+    await makeTrainer({ ...optimizer, model: counting }, new Batches(), [monitor]).train()
+    const { stages, seconds } = monitor.reports[0]!
+    expect(stages.copy).toBeCloseTo(1e-7, 12)
+    expect(stages.sync).toBeGreaterThan(0)
+    expect(Object.values(stages).reduce((sum, value) => sum + value, 0)).toBeCloseTo(seconds, 9)
+  })
+
+  it('does not take a stats() of something else for the counts of our loader', async () => {
+    const data = Object.assign(new Batches(), { stats: () => ({ hits: 3 }) as unknown as LoaderStats })
+    const monitor = new Reports()
+    await makeTrainer(makeOptimizer(), data, [monitor]).train()
+    expect(monitor.reports[0]!.loader).toBeNull()
   })
 })
 
