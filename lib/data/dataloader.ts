@@ -3,7 +3,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { SiamError, invalidArgument } from '../errors.ts'
-import type { LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../native/addon.ts'
+import type { LoaderSpec, LoaderStats, NativeFrameCache, NativeLoader, SkippedSample } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
 import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
@@ -32,6 +32,10 @@ export interface DataloaderOptions extends IndexDatasetsOptions {
   threads?: number
   /** Batches made ahead. Default: `queue_batches` of the configuration, 4. */
   queueBatches?: number
+  /** Threads that read frames ahead, at most; 0: none. Default: `read_ahead` of the configuration, 32. */
+  readAhead?: number
+  /** Bound on the memory of frames that are kept, in bytes; 0: none are. Default: `cache` of the configuration, 0. */
+  cacheBytes?: number
   /** Where to begin: a resumed run goes on at its snapshot's cursor. Default: epoch 0, sample 0. */
   startEpoch?: number
   startSample?: number
@@ -48,6 +52,9 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   readonly #signal: AbortSignal | undefined
   #spec: LoaderSpec
   #native: NativeLoader | null = null
+  readonly #cacheBytes: number
+  /** Kept here and not by the native loader: a seek() makes a new one, which goes on with the frames of the old one. */
+  #cache: NativeFrameCache | null = null
   #cursor: DataCursor
   /** Counts of loaders that a seek() ended. */
   #skippedBefore = 0
@@ -55,11 +62,12 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   #closing: Promise<void> | null = null
 
   /** @internal use {@link buildDataloader} */
-  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, signal?: AbortSignal) {
+  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, { cacheBytes = 0, signal }: { cacheBytes?: number; signal?: AbortSignal } = {}) {
     this.#spec = spec
     this.settings = settings
     this.problems = problems
     this.#cursor = { epoch: spec.startEpoch, sample: spec.startSample }
+    this.#cacheBytes = cacheBytes
     this.#signal = signal
   }
 
@@ -144,12 +152,15 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   async #end(): Promise<void> {
     await this.#native?.close()
+    this.#cache?.dispose()
     for (const index of this.#spec.datasets) index.file?.dispose()
   }
 
   #open(): NativeLoader {
     this.#throwIfClosed()
-    return (this.#native ??= loadAddon().createLoader(this.#spec))
+    if (this.#native !== null) return this.#native
+    if (this.#cacheBytes > 0) this.#cache ??= loadAddon().createFrameCache(this.#cacheBytes)
+    return (this.#native = loadAddon().createLoader(this.#cache === null ? this.#spec : { ...this.#spec, cache: this.#cache }))
   }
 
   #throwIfClosed(): void {
@@ -215,9 +226,11 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startEpoch: integerOption('startEpoch', options.startEpoch ?? 0, 0),
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
+    readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0),
   }
+  const cacheBytes = integerOption('cacheBytes', options.cacheBytes ?? settings.cacheBytes, 0)
   const { indexes, problems } = await indexDatasets(settings, { ...options, strict })
-  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal)
+  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, { cacheBytes, signal: options.signal })
 }
 
 function integerOption(name: string, value: unknown, min: number): number {
