@@ -45,18 +45,18 @@ LoaderConfig Slow(int threads, int read_ahead) {
 }
 
 void SameWithReadAheadAndCache(const Datasets& datasets) {
-  const Stream plain = Run(datasets, Config(1), 16);
+  const Stream plain = Run(datasets, Config(1), 10);
   const auto cache = std::make_shared<FrameCache>(uint64_t{1} << 20), small = std::make_shared<FrameCache>(50'000);
-  for (const int threads : {1, 3, 8}) {
-    for (const int read_ahead : {1, 2, 16}) {
+  for (const int threads : {1, 8}) {
+    for (const int read_ahead : {2, 16}) {
       LoaderConfig config = Slow(threads, read_ahead);
-      const Stream ahead = Run(datasets, config, 16);
+      const Stream ahead = Run(datasets, config, 10);
       Expect(ahead == plain, "the same with read-ahead");
       Expect(ahead.stats.read_ahead.frames > 0 && ahead.stats.read_ahead.threads > 0, "frames were read ahead");
       config.read_ahead.bytes = 20'000;
-      Expect(Run(datasets, config, 16) == plain, "the same with room for hardly a sample");
+      Expect(Run(datasets, config, 10) == plain, "the same with room for hardly a sample");
       config.cache = read_ahead == 2 ? small : cache;
-      Expect(Run(datasets, config, 16) == plain, "the same with a cache");
+      Expect(Run(datasets, config, 10) == plain, "the same with a cache");
     }
   }
   Expect(cache->Stats().frames > 20 && cache->Stats().bytes <= cache->Stats().limit, "the cache keeps frames, within its bound");
