@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { writeFileAtomically } from '../checkpoint/atomic-file.ts'
+import { packsIn, verifyPacks } from '../data/pack/verify-pack.ts'
 import { problemError } from '../data/problems.ts'
 import { detectDatasets } from '../data/survey/detect.ts'
 import { type VerifyReport, verifyDatasets } from '../data/survey/verify.ts'
+import { SiamError } from '../errors.ts'
 import { type ProgressBar, createProgress } from '../engine/progress.ts'
 import { userCacheFolder } from '../user-cache.ts'
 import { exitCodes, withSignals } from './common.ts'
@@ -24,6 +26,7 @@ Examples:
   siamtrain data verify datasets/GOT-10k
   siamtrain data verify datasets/coco2017 --subset val2017 --report coco.json
   siamtrain data verify configs/siamfcpp_alexnet-got10k.yaml      the data sets of a configuration
+  siamtrain data verify packs                                     packs: every byte against its checksum
 
 The layout tells which data set it is; --dataset says it where it cannot be told. Checked: every frame is there and decodes, the frames of
 a video have one size, boxes are finite, have an area and touch the picture. A stopped verification goes on where it was.
@@ -33,8 +36,8 @@ Exit code: 0 all is well, 1 something is wrong.`
 export function registerDataVerifyCommand(data: Command): void {
   data
     .command('verify')
-    .description('decode every frame and check every box')
-    .argument('<root>', 'root of a data set, or a YAML configuration')
+    .description('decode every frame and check every box; of packs, compare every byte with its checksum')
+    .argument('<root>', 'root of a data set, a YAML configuration, or a folder of packs')
     .argument('[overrides...]', 'dotted.key=value for a configuration')
     .option('--dataset <name>', 'which data set it is, such as GOT10kDataset (default: told by the layout)')
     .option('--subset <name>', 'only this subset')
@@ -52,6 +55,8 @@ export function registerDataVerifyCommand(data: Command): void {
 }
 
 async function verify(root: string, overrides: string[], flags: VerifyFlags, signal: AbortSignal): Promise<VerifyReport> {
+  const packs = await packsIn(path.resolve(root))
+  if (packs.length > 0) return verifyPacksOf(root, packs, overrides, flags, signal)
   const datasets = await detectDatasets(root, { dataset: flags.dataset, subset: flags.subset, overrides })
   let progress: ProgressBar | undefined
   let shown = 0
@@ -67,6 +72,26 @@ async function verify(root: string, overrides: string[], flags: VerifyFlags, sig
   const journal = flags.report === undefined ? path.join(userCacheFolder(), 'verify', `${journalName(root, overrides, flags)}.jsonl`) : `${path.resolve(flags.report)}.partial`
   try {
     return await verifyDatasets(datasets, { threads: flags.threads, journal, fresh: flags.fresh, signal, onProgress })
+  } finally {
+    progress?.close()
+  }
+}
+
+async function verifyPacksOf(root: string, packs: string[], overrides: string[], flags: VerifyFlags, signal: AbortSignal): Promise<VerifyReport> {
+  if (flags.subset !== undefined || overrides.length > 0) throw new SiamError('ERR_ARGUMENT', 'Expected no --subset and no overrides with packs', { file: root })
+  const chosen = packs.filter((dir) => flags.dataset === undefined || path.basename(dir) === flags.dataset)
+  if (chosen.length === 0) throw new SiamError('ERR_ARGUMENT', `Expected one of ${packs.map((dir) => path.basename(dir)).join(', ')} for --dataset`, { file: root })
+  let progress: ProgressBar | undefined
+  const onProgress = (done: number, total: number): void => {
+    if (progress !== undefined && done < progress.n) {
+      progress.close()
+      progress = undefined
+    }
+    progress ??= createProgress({ total, description: 'verify', unit: 'frame' })
+    progress.update(done - progress.n)
+  }
+  try {
+    return await verifyPacks(chosen, { threads: flags.threads, signal, onProgress })
   } finally {
     progress?.close()
   }

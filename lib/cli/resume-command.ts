@@ -19,6 +19,7 @@ function program(): string[] {
 export function commandLine(configFile: string, overrides: readonly string[], flags: TrainFlags): string {
   const words = [...program(), 'train', configFile, ...overrides, '--resume', 'latest']
   if (flags.device !== 'cpu') words.push('--device', flags.device)
+  if (flags.pack !== undefined) words.push('--pack', flags.pack)
   const values = { '--seed': flags.seed, '--threads': flags.threads, '--workers': flags.workers, '--cache': flags.cache, '--snapshot-every': flags.snapshotEvery }
   for (const [name, value] of Object.entries(values)) if (value !== undefined) words.push(name, String(value))
   const switches = { '--strict': flags.strict, '--json': flags.json, '--quiet': flags.quiet }

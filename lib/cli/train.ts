@@ -27,6 +27,7 @@ export interface TrainFlags {
   cache?: string
   maxIterations?: number
   snapshotEvery?: number
+  pack?: string
   strict?: boolean
   dryRun?: boolean
   json?: boolean
@@ -38,6 +39,7 @@ Examples:
   siamtrain train configs/siamfcpp_alexnet-got10k.yaml
   siamtrain train my.yaml train.track.data.minibatch=8 --seed 7 --snapshot-every 200
   siamtrain train my.yaml --resume latest
+  siamtrain train my.yaml --pack /data/packs    from the packs that "siamtrain data pack my.yaml --out /data/packs" made
   siamtrain train my.yaml --dry-run          what it would do: configuration, network, schedule, data, memory
 
 Snapshots go to exp_save/exp_name: epoch-N.pkl after each epoch, epoch-N-iter-M.pkl inside of one (--snapshot-every, Ctrl-C), final_model.pkl at
@@ -72,6 +74,7 @@ export function registerTrainCommand(program: Command): void {
     .option('--cache <size>', 'keep frames in memory, up to that: 8G, 512M, bytes (default: data.cache)', byteSizeFlag)
     .option('--max-iterations <n>', 'stop after that many iterations of this call, with a snapshot', integer(1))
     .option('--snapshot-every <n>', 'also write a snapshot after every n iterations', integer(1))
+    .option('--pack <dir>', "train from the packs in this folder instead of from frames (default: data.pack)")
     .option('--strict', 'bad data is an error instead of being skipped and counted')
     .option('--dry-run', 'say what would be trained and what is missing; nothing is written. Exit code 1 when the run would not start')
     .option('--json', 'one JSON line for each iteration and one at the end, on standard output')
@@ -100,7 +103,8 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
   const say = flags.quiet === true ? (): void => {} : (line: string): void => void process.stderr.write(`${line}\n`)
   checkedDevice(flags.device, '--device')
   if (flags.resume !== undefined && flags.overwrite === true) throw new SiamError('ERR_ARGUMENT', '--resume and --overwrite contradict each other')
-  const config = await loadConfig(configFile, overrides, { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
+  const packed = flags.pack === undefined ? [] : [`train.track.data.pack=${JSON.stringify(flags.pack)}`]
+  const config = await loadConfig(configFile, [...overrides, ...packed], { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
   const params = trainerParams(config)
   const dir = path.join(params.exp_save, params.exp_name)
 

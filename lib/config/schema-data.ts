@@ -116,5 +116,7 @@ export const dataSchema = section({
   strict: boolean().default(false),
   read_ahead: nonNegativeInteger().default(32),
   cache: byteSize().default(0),
+  decode: oneOf(['exact', 'fast']).default('exact'),
   index_cache: oneOf(['user', 'dataset', 'none']).default('user'),
+  pack: text().default(''),
 })

@@ -2,7 +2,7 @@
  * The index of a data set, flat, in the form that the loader samples and a cached file holds: no string a frame.
  */
 import { SiamError } from '../errors.ts'
-import type { IndexSections, NativeDatasetIndex, NativeIndexFile } from '../native/addon.ts'
+import type { IndexSections, NativeDatasetIndex, NativeIndexFile, NativePack } from '../native/addon.ts'
 import { nameFromPattern } from './frames.ts'
 
 /** Words of a row of {@link IndexSections}. */
@@ -177,6 +177,7 @@ export class DatasetIndex implements NativeDatasetIndex {
   readonly still: boolean
   readonly emptyStills: number
   readonly file: NativeIndexFile | undefined
+  readonly pack: NativePack | undefined
   #sections: IndexSections | undefined
   #texts: string[] | undefined
   #frameNames: (string[] | null)[] | undefined
@@ -184,12 +185,14 @@ export class DatasetIndex implements NativeDatasetIndex {
   #framePatterns: string[] | undefined
   #firstNumbers: Int32Array | undefined
 
-  constructor(init: DatasetIndexInit, parts: IndexSections | NativeIndexFile) {
+  /** @param pack  where the pictures are, if they are not the frames' files; the index owns it */
+  constructor(init: DatasetIndexInit, parts: IndexSections | NativeIndexFile, pack?: NativePack) {
     this.name = init.name
     this.ratio = init.ratio
     this.maxDiff = init.maxDiff
     const isFile = 'firstChange' in parts
     this.file = isFile ? parts : undefined
+    this.pack = pack
     this.still = isFile ? parts.still : (init.still ?? false)
     this.emptyStills = isFile ? parts.emptyStills : (init.emptyStills ?? 0)
     this.#sections = isFile ? undefined : parts
@@ -231,9 +234,10 @@ export class DatasetIndex implements NativeDatasetIndex {
     return (this.#frameNames ??= this.#eachRow((row, s) => this.#namesOf(row, s)))
   }
 
-  /** Frees the mapping once no loader uses it any more. A second call does nothing. */
+  /** Frees the mapping, and closes a pack's files, once no loader uses them any more. A second call does nothing. */
   dispose(): void {
     this.file?.dispose()
+    this.pack?.dispose()
   }
 
   #eachRow<R>(of: (row: Uint32Array, s: number) => R): R[] {

@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os'
 import { SiamError, invalidArgument } from '../errors.ts'
 import type { LoaderSpec, LoaderStats, NativeFrameCache, NativeLoader, SkippedSample } from '../native/addon.ts'
+import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
 import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
@@ -25,7 +26,9 @@ export interface DataCursor {
   sample: number
 }
 
-export interface DataloaderOptions extends IndexDatasetsOptions {
+export interface DataloaderOptions extends Omit<IndexDatasetsOptions, 'pack'> {
+  /** Folder of packs to train from instead of frames. Default: `pack` of the configuration. '': frames. */
+  pack?: string
   /** Sample i of epoch e depends on (seed, e, i) alone. Default: `seed` of the configuration, 0. */
   seed?: number
   /** Loader threads; default: `num_workers`, but no more than there are cores. */
@@ -36,6 +39,8 @@ export interface DataloaderOptions extends IndexDatasetsOptions {
   readAhead?: number
   /** Bound on the memory of frames that are kept, in bytes; 0: none are. Default: `cache` of the configuration, 0. */
   cacheBytes?: number
+  /** Where the batches will be copied to: with `pin_memory` they then lie in page-locked memory. They are on the CPU all the same. Default: cpu */
+  device?: string
   /** Where to begin: a resumed run goes on at its snapshot's cursor. Default: epoch 0, sample 0. */
   startEpoch?: number
   startSample?: number
@@ -82,6 +87,11 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   /** The first sample of the batch that {@link next} gives next. */
   get cursor(): DataCursor {
     return { ...this.#cursor }
+  }
+
+  /** What stands for the contents of the packs that it reads, wherever they lie; empty when it reads frames. */
+  get packs(): { dataset: string; crc: number }[] {
+    return this.#spec.datasets.flatMap(({ name, pack }) => (pack === undefined ? [] : [{ dataset: name, crc: pack.rowsCrc }]))
   }
 
   /** Samples that could not be read and were replaced, so far. */
@@ -153,7 +163,10 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   async #end(): Promise<void> {
     await this.#native?.close()
     this.#cache?.dispose()
-    for (const index of this.#spec.datasets) index.file?.dispose()
+    for (const index of this.#spec.datasets) {
+      index.file?.dispose()
+      index.pack?.dispose()
+    }
   }
 
   #open(): NativeLoader {
@@ -202,11 +215,11 @@ export function disposeTrainingData(batch: TrainingData): void {
 }
 
 /**
- * Reads the annotations of `train.track.data` and prepares the loader threads, which start with the first batch.
+ * Reads the annotations of `train.track.data`, or opens its packs, and prepares the loader threads, which start with the first batch.
  *
  * @param config   a loaded configuration; its `seed`, `queue_batches` and `strict` hold where the options say nothing
  * @returns batches from (startEpoch, startSample) on, without end; `close()` it
- * @throws ERR_CONFIG, ERR_DATA (see {@link indexDatasets}), ERR_ARGUMENT for a bad option
+ * @throws ERR_CONFIG, ERR_DATA (see {@link indexDatasets} and {@link openPackedDataset}), ERR_ARGUMENT for a bad option
  */
 export async function buildDataloader(config: DataConfig, options: DataloaderOptions = {}): Promise<Dataloader> {
   const settings = readDataSettings(config)
@@ -227,14 +240,22 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
     readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0),
+    decode: settings.decode,
+    device: settings.pinMemory ? checkedDevice(options.device ?? 'cpu', 'options.device') : 'cpu',
   }
   const cacheBytes = integerOption('cacheBytes', options.cacheBytes ?? settings.cacheBytes, 0)
-  const { indexes, problems } = await indexDatasets(settings, { ...options, strict })
+  const dir = textOption('pack', options.pack ?? settings.pack)
+  const { indexes, problems } = await indexDatasets(settings, { ...options, strict, pack: dir === '' ? undefined : { dir, crop: settings.crop } })
   return new Dataloader({ ...spec, datasets: indexes }, settings, problems, { cacheBytes, signal: options.signal })
 }
 
 function integerOption(name: string, value: unknown, min: number): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) throw invalidArgument(`an integer of at least ${min}`, name, value)
+  return value
+}
+
+function textOption(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalidArgument('text', name, value)
   return value
 }
 

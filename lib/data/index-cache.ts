@@ -22,7 +22,7 @@ const indexRevision = 1
 /** A folder's making is to be older than what is read from then on, by more than a tick of the clock that stamps files. */
 const folderTickMs = 40
 /** Settings that say how an index is sampled, not what is in it. */
-const outside = new Set(['ratio', 'max_diff'])
+export const samplingSettings: ReadonlySet<string> = new Set(['ratio', 'max_diff'])
 /** Settings of ours that are paths, relative to the working directory. */
 const pathSettings = ['dataset_root', 'unfixed_list']
 
@@ -46,7 +46,7 @@ interface Meta {
 /** What tells this data set with these settings from others, and from those of other versions of the product. */
 function identityOf({ init, params, cwd, fingerprint }: CacheRequest): string {
   const settings = Object.entries(params)
-    .filter(([key]) => !outside.has(key))
+    .filter(([key]) => !samplingSettings.has(key))
     .map(([key, value]) => [key, pathSettings.includes(key) && typeof value === 'string' && value !== '' ? path.resolve(cwd, value) : value] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1))
   // A registered data set's settings may be paths under any name, so where they are taken from counts.

@@ -1,9 +1,11 @@
 /** From the configuration to the indexes of all its data sets. */
+import path from 'node:path'
 import { type IndexCacheMode, indexCacheMode } from './cache-folder.ts'
 import type { DatasetIndex } from './compact-index.ts'
 import { buildDatasetIndex } from './dataset-index.ts'
 import { Dependencies } from './dependencies.ts'
 import { IndexCache } from './index-cache.ts'
+import { type PackSource, openPackedDataset } from './pack/open-pack.ts'
 import { ProblemLog } from './problems.ts'
 import { datasetFingerprint, openDataset } from './registry.ts'
 import type { DataSettings, DatasetSetting } from './settings.ts'
@@ -27,6 +29,8 @@ export interface IndexDatasetsOptions {
   rebuild?: boolean
   /** One line a call: why a cached index was not used, or not written. */
   log?: (line: string) => void
+  /** Open packs instead: neither annotations nor frames are looked at. */
+  pack?: PackSource
   signal?: AbortSignal
 }
 
@@ -54,7 +58,7 @@ export interface DatasetIndexes {
 }
 
 /**
- * Opens the cached index of every configured data set, or reads its annotations where there is none that holds.
+ * Opens the cached index of every configured data set, or reads its annotations where there is none that holds; or its pack.
  *
  * @param settings  of {@link readDataSettings}; without `indexCache` nothing is cached
  * @throws ERR_DATA (missing root, nothing usable, anything bad when strict), ERR_CONFIG (unknown data set, wrong setting), and the
@@ -87,6 +91,10 @@ async function indexOne(setting: DatasetSetting, mode: IndexCacheMode, options: 
   const { name, configPath, params, ratio, maxDiff } = setting
   const strict = options.strict ?? false
   const cwd = options.cwd ?? process.cwd()
+  if (options.pack !== undefined) {
+    const { index, file } = await openPackedDataset(setting, { ...options.pack, dir: path.resolve(cwd, options.pack.dir) }, options.log)
+    return { index, own: new ProblemLog(strict), fromCache: true, cacheFile: file }
+  }
   const fingerprint = mode === 'none' ? null : await datasetFingerprint(params, { name, cwd, configPath })
   const cache = mode === 'none' || fingerprint === null ? null : new IndexCache({ init: { name, ratio, maxDiff }, params, cwd, mode, fingerprint, say: options.log ?? (() => {}) })
   const cached = options.rebuild === true ? null : await cache?.open(strict)

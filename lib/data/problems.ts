@@ -20,6 +20,8 @@ export type ProblemKind =
   | 'empty_box'
   | 'undecodable_frame'
   | 'other_size'
+  | 'damaged_member'
+  | 'damaged_pack'
 
 /** One thing that is wrong; `sequence` problems drop the whole sequence, `frame` problems one frame of it. */
 export interface DataProblem {
@@ -117,7 +119,8 @@ export class ProblemLog {
 
 /** The error that a problem becomes when it is fatal. */
 export function problemError(problem: DataProblem, options: { hint?: string } = {}): SiamError {
-  return new SiamError('ERR_DATA', `sequence ${JSON.stringify(problem.sequence)} of ${problem.dataset}: ${problem.message}`, {
+  const where = problem.sequence === '' ? '' : `sequence ${JSON.stringify(problem.sequence)} of `
+  return new SiamError('ERR_DATA', `${where}${problem.dataset}: ${problem.message}`, {
     file: problem.file,
     line: problem.line,
     hint: options.hint,

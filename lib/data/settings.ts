@@ -43,7 +43,13 @@ export interface DataSettings {
   readAhead: number
   /** Bound on the memory of frames that are kept; 0: none are. */
   cacheBytes: number
+  /** Page-locked batches for a device. */
+  pinMemory: boolean
+  /** fast: frames of crops that are at least twice coarser than their pixels are decoded smaller, not exactly. */
+  decode: 'exact' | 'fast'
   indexCache: IndexCacheMode
+  /** Folder of packs that stand for the frames; '': none. */
+  pack: string
   negativePairRatio: number
   symmetricWindow: boolean
   filter: LoaderSpec['filter']
@@ -91,7 +97,10 @@ export function readDataSettings(config: DataConfig): DataSettings {
     strict: data.boolean('strict', false),
     readAhead: data.integer('read_ahead', 32, 0),
     cacheBytes: data.byteSize('cache', 0),
+    pinMemory: data.boolean('pin_memory', true),
+    decode: data.oneOf('decode', 'exact', ['exact', 'fast']) as 'exact' | 'fast',
     indexCache: data.oneOf('index_cache', 'user', indexCacheModes) as IndexCacheMode,
+    pack: data.text('pack', ''),
     negativePairRatio: pairs.number('negative_pair_ratio', 0, 0, 1),
     symmetricWindow: pairs.boolean('symmetric_window', false),
     filter: readFilter(sampler.section('submodules')),
@@ -207,6 +216,12 @@ class Section {
   boolean(key: string, fallback: boolean): boolean {
     const value = this.values[key] ?? fallback
     if (typeof value !== 'boolean') throw invalidArgument('true or false', `${this.path}.${key}`, value, 'ERR_CONFIG')
+    return value
+  }
+
+  text(key: string, fallback: string): string {
+    const value = this.values[key] ?? fallback
+    if (typeof value !== 'string') throw invalidArgument('text', `${this.path}.${key}`, value, 'ERR_CONFIG')
     return value
   }
 

@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { SiamError, type ErrorCode } from '../errors.ts'
 import { indexDatasets } from './open-datasets.ts'
+import type { PackSource } from './pack/open-pack.ts'
 import type { DatasetSetting } from './settings.ts'
 
 export interface DatasetSurvey {
@@ -26,6 +27,10 @@ export interface SurveyOptions {
   strict?: boolean
   /** How long the annotations of one data set may take, milliseconds; what is known by then is told. Default: 2000. */
   budgetMs?: number
+  /** Packs that stand for the frames. */
+  pack?: PackSource
+  /** Told what would be worth a warning. */
+  log?: (line: string) => void
   signal?: AbortSignal
 }
 
@@ -46,7 +51,7 @@ export async function surveyDatasets(datasets: readonly DatasetSetting[], option
 async function surveyDataset(dataset: DatasetSetting, options: SurveyOptions): Promise<DatasetSurvey> {
   const { name, params, ratio } = dataset
   const cwd = options.cwd ?? process.cwd()
-  const root = params['dataset_root']
+  const root = options.pack === undefined ? params['dataset_root'] : path.join(options.pack.dir, name)
   const survey: DatasetSurvey = { name, root: typeof root === 'string' && root !== '' ? path.resolve(cwd, root) : null, share: ratio, found: true, sequences: null, frames: null, problems: [] }
   const enough = new AbortController()
   const stop = (): void => enough.abort(options.signal?.reason)
@@ -59,15 +64,18 @@ async function surveyDataset(dataset: DatasetSetting, options: SurveyOptions): P
       {
         cwd,
         strict: options.strict,
+        pack: options.pack,
+        log: options.log,
         signal: enough.signal,
         onProgress: (progress) => {
           total = progress.total ?? total
         },
       },
     )
-    survey.sequences = indexes[0]?.sequenceDirs.length ?? 0
-    survey.frames = (indexes[0]?.boxes.length ?? 0) / 4
+    survey.sequences = indexes[0]?.sequences ?? 0
+    survey.frames = indexes[0]?.frames ?? 0
     survey.problems = problems.summary()
+    for (const index of indexes) index.dispose()
   } catch (error) {
     options.signal?.throwIfAborted()
     if (enough.signal.aborted) survey.sequences = total ?? null

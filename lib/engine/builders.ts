@@ -175,7 +175,7 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
 }
 
 /** Keys that say where things lie and how long to go on, and change no number of a run. */
-const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'path', 'dataset_root', 'index_cache', 'read_ahead', 'cache'])
+const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'path', 'dataset_root', 'index_cache', 'pack', 'read_ahead', 'cache'])
 
 /** Keys that the original lacks, at values that change nothing: left out, so that the sum is what it was before they came to be. */
 const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -187,10 +187,13 @@ const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
   final_model: () => true,
 }
 
-/** SHA-256 in hex over the keys of a configuration that a run's numbers depend on: file, overrides and defaults. */
-export function configSha256(config: Config): string {
+/**
+ * SHA-256 in hex over the keys of a configuration that a run's numbers depend on: file, overrides and defaults.
+ * @param packs  that the run reads instead of frames: their contents count, and not where they lie ({@link Dataloader.packs})
+ */
+export function configSha256(config: Config, packs: readonly { dataset: string; crc: number }[] = []): string {
   const relevant = JSON.stringify(requireTrain(config), (key, value: unknown) => (numberless.has(key) || changesNothing[key]?.(value) === true ? undefined : value))
-  return createHash('sha256').update(relevant).digest('hex')
+  return createHash('sha256').update(packs.length === 0 ? relevant : `${relevant}\n${JSON.stringify(packs)}`).digest('hex')
 }
 
 export interface TrainerBuildOptions extends Omit<ModelOptions, 'part'> {
@@ -232,6 +235,7 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
     const indexing = progressOfIndexing(options.progress)
     const dataloader = await buildDataloader(config as Parameters<typeof buildDataloader>[0], {
       seed,
+      device: options.device,
       threads: options.workers,
       queueBatches: track.data.queue_batches,
       cacheBytes: options.cacheBytes,
@@ -248,7 +252,7 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
     built.push(optimizer)
     const trainer = new trainerClass(optimizer, dataloader, [...buildMonitors(config), ...(options.monitors ?? [])], {
       seed: askedSeed,
-      configSha256: configSha256(config),
+      configSha256: configSha256(config, dataloader.packs),
       threads,
       log: options.log,
       progress: options.progress,

@@ -212,6 +212,90 @@ export interface NativeIndexFile {
   dispose(): void
 }
 
+/** Handle on a pack's table and shards. Loaders made from it keep them open when the handle is disposed. */
+export interface NativePack {
+  readonly rows: number
+  /** Rows that have a picture. */
+  readonly stored: number
+  /** CRC-32C of the rows, which hold a checksum of each picture: it stands for the pack's contents. */
+  readonly rowsCrc: number
+  dispose(): void
+}
+
+/** How the pictures of a pack are made (native/data/pack/picture_plan.h). */
+export interface PackPictureSpec {
+  crop: LoaderSpec['crop']
+  contextFactor: number
+  density: number
+  quality: number
+  subsampling: '420' | '444'
+}
+
+export interface PackEstimateSpec extends PackPictureSpec {
+  frames: NativeDatasetIndex
+  /** The pack's own index: the same sequences and frames, whose paths are the members' names. */
+  members: NativeDatasetIndex
+  /** How many frames are looked at, evenly spread. */
+  samples: number
+  threads: number
+}
+
+export interface PackWriterSpec extends Omit<PackEstimateSpec, 'samples'> {
+  /** Where shards and table are written to. */
+  folder: string
+  /** Where each shard's rows lie until the pack is finished. */
+  workFolder: string
+  shards: number
+  /** The first frame that cannot be used ends the job. */
+  strict: boolean
+}
+
+/** One frame that an estimate made a picture of. */
+export interface PackSample {
+  usable: boolean
+  /** Without loss. */
+  copied: boolean
+  /** In a shard, header and padding included. */
+  bytes: number
+  /** Of the frame's own file. */
+  frameBytes: number
+  /** CPU time of the thread: reading, decoding, reducing, encoding. */
+  cpuSeconds: number
+  /** Of the picture, pixels. */
+  width: number
+  height: number
+}
+
+export interface PackWriterResult {
+  /** `reused`: an earlier run had completed it. `bad`: frames without a picture. */
+  shards: { bytes: number; entries: number; bad: number; reused: boolean }[]
+  /** At most 1000, in the order of their rows. */
+  badFrames: { sequence: number; frame: number; code: string; file: string; message: string }[]
+  tableBytes: number
+}
+
+export interface PackVerifierSpec {
+  table: string
+  shards: readonly { path: string; bytes: number; entries: number }[]
+  members: NativeDatasetIndex
+  threads: number
+}
+
+export interface PackVerifierResult {
+  /** At most 10,000; `member` is '' where the shard as a whole is meant. */
+  problems: { shard: string; member: string; message: string }[]
+  problemCount: number
+}
+
+/** Threads that work on a pack. */
+export interface NativePackJob<Result> {
+  /** Once only. Rejects with ERR_ABORTED after {@link stop}. */
+  run(): Promise<Result>
+  progress(): { rows: number; reused: number; bad: number; bytes: number }
+  /** The threads end after the frame that they are at. */
+  stop(): void
+}
+
 /** All sequences of one data set, flat. Frame k of sequence s is row `sequenceStart[s] + k`. */
 export interface NativeDatasetIndex {
   name: string
@@ -220,6 +304,8 @@ export interface NativeDatasetIndex {
   /** The loader takes the sequences from here where it is set, else from `sections`, else from the arrays below. */
   readonly file?: NativeIndexFile
   readonly sections?: IndexSections
+  /** Where the pictures are read from instead of the frames' files; wants `file` or `sections`, with as many frames as it has rows. */
+  readonly pack?: NativePack
   /** true: each sequence is one still picture, with one name, and its "frames" are the objects on it. Default false. */
   still?: boolean
   /** Stills without an object, which are drawn and refused (they have no sequence). Default 0. */
@@ -267,6 +353,10 @@ export interface LoaderSpec {
   cache?: NativeFrameCache
   /** Waits before every read of a frame: a slow disk, for tests and benches. */
   readDelayMicroseconds?: number
+  /** Where the batches will be copied: they then lie in page-locked memory (default 'cpu': plain memory). Throws ERR_DEVICE where it is not there. */
+  device?: string
+  /** 'fast': frames of crops that are at least twice coarser than their pixels are decoded smaller (default 'exact'). */
+  decode?: 'exact' | 'fast'
 }
 
 /** Memory for compressed frames. First come stays; freed when it is disposed and every loader that uses it is closed. */
@@ -382,6 +472,26 @@ export interface NativeTracker {
   dispose(): void
 }
 
+/** Column (or row) i of a picture shows the frame at origin + step · i, between pixel centres. */
+export interface GridAxis {
+  origin: number
+  step: number
+}
+
+export interface PixelGrid {
+  x: GridAxis
+  y: GridAxis
+}
+
+/** Pixels that are a part of a picture of a frame, both possibly at another resolution than the frame. */
+export interface PicturePlace {
+  frame: { width: number; height: number }
+  /** From the picture's pixels to the frame's. */
+  grid: PixelGrid
+  /** The picture's pixel that comes first; its left top by default. */
+  at?: { x: number; y: number }
+}
+
 export interface NativeAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
@@ -389,6 +499,17 @@ export interface NativeAddon {
   /** Threads of libtorch's own team on the engine thread; 0: as many as there are cores. */
   setThreads(threads: number): Promise<number>
   cudaAvailable(): Promise<{ available: boolean; reason: string; devices: { name: string; totalBytes: number }[] }>
+  /**
+   * The tensors on `device`, under their names; those that lie there already share their values. Where they lie in page-locked memory
+   * (LoaderSpec.device) the copy goes on after the promise has resolved, and what it reads is kept until it is done: the caller may dispose
+   * its handles at once.
+   */
+  toDevice(tensors: Record<string, NativeTensor>, device: string): Promise<Record<string, NativeTensor>>
+  /** Tensors whose copy to a device was not known to be done when the last one began. */
+  heldCopies(): number
+  /** For tests: toDevice copies within the CPU's memory, but not before finishCopies(); false: as always. */
+  delayCopies(late: boolean): Promise<void>
+  finishCopies(): void
   tensorFrom(raw: RawTensor, device: string, options?: { requiresGrad?: boolean; memoryFormat?: 'contiguous' | 'channels_last' }): NativeTensor
   /** Sum of scalars, as Python's sum(losses.values()). */
   sum(scalars: NativeTensor[]): Promise<NativeTensor>
@@ -417,6 +538,18 @@ export interface NativeAddon {
    * a folder, for a path that ends in `/*`), u32 0.
    */
   fileStates(offsets: Uint32Array, bytes: Uint8Array): Promise<Uint8Array>
+  /**
+   * Opens a pack: reads its table once to check it, and looks at the shards' sizes.
+   * Rejects with ERR_IO when a file cannot be read, ERR_DATA when the table is damaged, or a shard is missing or of another size.
+   */
+  openPack(table: string, shards: readonly { path: string; bytes: number }[]): Promise<NativePack>
+  /** Writes the shards of a pack that are not complete, and its table. The caller holds the lock on the folder. */
+  createPackWriter(spec: PackWriterSpec): NativePackJob<PackWriterResult>
+  createPackEstimate(spec: PackEstimateSpec): NativePackJob<PackSample[]>
+  /** Throws ERR_DATA when the table is damaged or fits neither index nor shards, ERR_IO when it cannot be read. */
+  createPackVerifier(spec: PackVerifierSpec): NativePackJob<PackVerifierResult>
+  /** Whether this process has the lock on an open file now; it goes with the descriptor. */
+  lockFile(descriptor: number): boolean
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>
@@ -439,6 +572,15 @@ export interface NativeAddon {
    * Throws ERR_DATA when it is no JPEG, truncated or corrupt.
    */
   decodeJpeg(bytes: Uint8Array, region?: { x: number; y: number; width: number; height: number }): { data: Uint8Array; width: number; height: number; x: number; y: number }
+  /**
+   * At least what bilinear sampling of the frame's `region` needs, `reduction` (2, 4 or 8) times smaller where the frame's format allows it, and
+   * as decodeJpeg gives it where not: `grid` tells. width, height, x and y are the smaller picture's. Throws as decodeJpeg.
+   */
+  decodeReduced(
+    bytes: Uint8Array,
+    region: { x: number; y: number; width: number; height: number },
+    reduction: number,
+  ): { data: Uint8Array; width: number; height: number; x: number; y: number; grid: PixelGrid }
   encodeJpeg(
     pixels: Uint8Array,
     width: number,
@@ -455,6 +597,7 @@ export interface NativeAddon {
   /**
    * Crop a square of sizePx around (cx, cy) and warp it to outSize²: BGR HWC in, BGR out, HWC unless told.
    * @param padding  what lies outside of the frame; null: the frame's mean, truncated
+   * @param picture  where the pixels lie in the frame that cx, cy and sizePx mean, if they are not that frame; wants a padding
    */
   cropSubwindow(
     pixels: Uint8Array,
@@ -466,7 +609,10 @@ export interface NativeAddon {
     outSize: number,
     padding: [number, number, number] | null,
     layout?: 'hwc' | 'chw',
+    picture?: PicturePlace,
   ): Uint8Array
+  /** What cropSubwindow touches: a rectangle of the frame, not clipped to it; with a grid one of the picture, not clipped either. */
+  cropFootprint(cx: number, cy: number, sizePx: number, outSize: number, grid?: PixelGrid): { x: number; y: number; width: number; height: number }
   /** crop_track_pair's geometry from uniforms consumed in order. Crops: cx, cy, side in frame pixels; boxes: x1, y1, x2, y2 in the crops. */
   cropGeometry(
     boxZ: Float32Array,
@@ -485,6 +631,19 @@ export interface NativeAddon {
     attempt: number,
     count: number,
   ): { dataset: [number, number]; sequence: [number, number]; frame: [number, number]; negative: boolean }[]
+  /**
+   * Which part of a frame a pack stores for a box (x1, y1, x2, y2). `x`, `y`: frame coordinate of picture pixel i is origin + step · i.
+   * @param sourceSubsampling  TurboJPEG's number of the frame's own, where it is a JPEG that can be copied
+   */
+  packPlan(
+    box: Float32Array,
+    frameWidth: number,
+    frameHeight: number,
+    spec: PackPictureSpec,
+    sourceSubsampling?: number,
+  ): { reduced: boolean; width: number; height: number; x: { origin: number; step: number }; y: { origin: number; step: number }; mcus: number; restartInterval: number }
+  /** What stands in front of a member of that name and size in a tar. */
+  tarHeader(name: string, bytes: number): Uint8Array
   /** Philox4x32-10 of four counter and two key words. */
   philox(words: Uint32Array): Uint32Array
 }

@@ -13,6 +13,8 @@
 #include "convert.h"
 #include "data_index.h"
 #include "data_loader.h"
+#include "data_pack.h"
+#include "data_pack_job.h"
 #include "data_spec.h"
 #include "frame_cache.h"
 #include "registration.h"
@@ -107,6 +109,32 @@ Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value decode_reduced(const Napi::CallbackInfo& info) {
+  return guarded(info, "decodeReduced", [&]() -> Napi::Value {
+    Napi::Env env = info.Env();
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    const auto region = info[1].As<Napi::Object>();
+    const int reduction = info[2].As<Napi::Number>().Int32Value();
+    if (reduction < 2 || data::ReductionFor(reduction) != reduction) {
+      throw SiamException("ERR_ARGUMENT", "Expected 2, 4 or 8 for reduction but received " + std::to_string(reduction));
+    }
+    data::FrameDecoder decoder;
+    const data::FrameInfo header = decoder.Header(bytes.Data(), bytes.ByteLength(), "");
+    std::vector<uint8_t> pixels;
+    const data::FrameView view = decoder.DecodeRegionScaled(
+        header, {number<int>(region, "x"), number<int>(region, "y"), number<int>(region, "width"), number<int>(region, "height")}, reduction, bytes.Data(),
+        bytes.ByteLength(), "", pixels);
+    auto object = Napi::Object::New(env);
+    object.Set("data", bytes_to_js(env, view.pixels, view.stride * static_cast<size_t>(view.region.height)));
+    object.Set("width", Napi::Number::New(env, view.region.width));
+    object.Set("height", Napi::Number::New(env, view.region.height));
+    object.Set("x", Napi::Number::New(env, view.region.x));
+    object.Set("y", Napi::Number::New(env, view.region.y));
+    object.Set("grid", grid_to_js(env, view.grid));
+    return object;
+  });
+}
+
 Napi::Value encode_jpeg(const Napi::CallbackInfo& info) {
   return guarded(info, "encodeJpeg", [&]() -> Napi::Value {
     const int width = info[1].As<Napi::Number>().Int32Value(), height = info[2].As<Napi::Number>().Int32Value();
@@ -151,26 +179,57 @@ Napi::Value verify_jpeg(const Napi::CallbackInfo& info) {
   });
 }
 
+/// Reads a PicturePlace into `view`.
+void place_view(const Napi::Object& place, data::FrameView& view) {
+  const auto frame = place.Get("frame").As<Napi::Object>();
+  view.frame_width = number<int>(frame, "width");
+  view.frame_height = number<int>(frame, "height");
+  view.grid = grid_from_js(place.Get("grid"));
+  if (place.Get("at").IsObject()) {
+    const auto at = place.Get("at").As<Napi::Object>();
+    view.region.x = number<int>(at, "x");
+    view.region.y = number<int>(at, "y");
+  }
+}
+
 Napi::Value crop_subwindow(const Napi::CallbackInfo& info) {
   return guarded(info, "cropSubwindow", [&]() -> Napi::Value {
     const auto at = [&](size_t i) { return info[i].As<Napi::Number>(); };
     const int width = at(1).Int32Value(), height = at(2).Int32Value(), out_size = at(6).Int32Value();
     const data::CropSquare crop{at(3).DoubleValue(), at(4).DoubleValue(), at(5).DoubleValue(), out_size};
     if (out_size < 2) throw SiamException("ERR_ARGUMENT", "Expected an output size of at least 2 but received " + std::to_string(out_size));
-    const data::FrameView frame{pixels_from_js(info[0], width, height), static_cast<size_t>(width) * 3, {0, 0, width, height}, width, height, {}};
+    data::FrameView frame{pixels_from_js(info[0], width, height), static_cast<size_t>(width) * 3, {0, 0, width, height}, width, height, {}};
+    if (info.Length() > 9 && info[9].IsObject()) place_view(info[9].As<Napi::Object>(), frame);
     data::Bgr border;
     if (info[7].IsArray()) {
       const auto given = info[7].As<Napi::Array>();
       const auto channel = [&](uint32_t c) { return static_cast<uint8_t>(given.Get(c).As<Napi::Number>().Uint32Value()); };
       border = {channel(0), channel(1), channel(2)};
-    } else {
+    } else if (frame.Whole()) {
       border = data::TruncatedMean(frame);
+    } else {
+      throw SiamException("ERR_ARGUMENT", "Expected a padding: the mean of a frame is not that of its picture");
     }
     const bool planar = info.Length() > 8 && info[8].IsString() && info[8].As<Napi::String>().Utf8Value() == "chw";
     data::WarpScratch scratch;
     auto out = Napi::Uint8Array::New(info.Env(), static_cast<size_t>(out_size) * static_cast<size_t>(out_size) * 3);
     data::WarpCrop(frame, crop, border, planar ? data::PixelLayout::kPlanar : data::PixelLayout::kInterleaved, scratch, out.Data());
     return out;
+  });
+}
+
+Napi::Value crop_footprint(const Napi::CallbackInfo& info) {
+  return guarded(info, "cropFootprint", [&]() -> Napi::Value {
+    const auto at = [&](size_t i) { return info[i].As<Napi::Number>(); };
+    data::Rect rect = data::Footprint({at(0).DoubleValue(), at(1).DoubleValue(), at(2).DoubleValue(), at(3).Int32Value()});
+    if (info.Length() > 4 && info[4].IsObject()) rect = data::ToPicture(grid_from_js(info[4]), rect);
+    auto object = Napi::Object::New(info.Env());
+    const auto set = [&](const char* key, int value) { object.Set(key, Napi::Number::New(info.Env(), value)); };
+    set("x", rect.x);
+    set("y", rect.y);
+    set("width", rect.width);
+    set("height", rect.height);
+    return object;
   });
 }
 
@@ -269,14 +328,18 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   LoaderHandle::define(env, addon);
   IndexFileHandle::define(env, addon);
   FrameCacheHandle::define(env, addon);
+  PackHandle::define(env, addon);
+  PackJobHandle::define(env, addon);
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
   add("decodeJpeg", decode_jpeg);
+  add("decodeReduced", decode_reduced);
   add("encodeJpeg", encode_jpeg);
   add("jpegInfo", jpeg_info);
   add("verifyJpeg", verify_jpeg);
   add("cropSubwindow", crop_subwindow);
+  add("cropFootprint", crop_footprint);
   add("cropGeometry", crop_geometry);
   add("trackingCrop", tracking_crop);
   add("denseboxTarget", densebox_target);
@@ -285,6 +348,13 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("createLoader", LoaderHandle::create);
   add("createFrameCache", FrameCacheHandle::create);
   add("openIndexFile", IndexFileHandle::open);
+  add("openPack", PackHandle::open);
+  add("createPackWriter", PackJobHandle::create_writer);
+  add("createPackEstimate", PackJobHandle::create_estimate);
+  add("createPackVerifier", PackJobHandle::create_verifier);
+  add("lockFile", lock_file);
+  add("packPlan", pack_plan);
+  add("tarHeader", tar_header);
   add("fileStates", file_states);
 }
 

@@ -1,11 +1,14 @@
 #include "data_spec.h"
 
+#include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "../base/error.h"
+#include "../engine/pinned_memory.h"
 #include "convert.h"
 #include "data_index.h"
+#include "data_pack.h"
 #include "frame_cache.h"
 
 namespace siam::binding {
@@ -17,18 +20,24 @@ T number_or(const Napi::Object& object, const char* key, T otherwise) {
   return value.IsUndefined() ? otherwise : static_cast<T>(value.As<Napi::Number>().DoubleValue());
 }
 
+/// nullptr where frames are files.
+std::shared_ptr<const data::PackFile> pack_of(const Napi::Object& index) {
+  const Napi::Value pack = index.Get("pack");
+  return pack.IsObject() ? PackHandle::unwrap(pack, "pack") : nullptr;
+}
+
 std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& index) {
   const Napi::Value file = index.Get("file");
   if (file.IsObject()) {
     const auto opened = IndexFileHandle::unwrap(file, "file");
     return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
-                                                data::IndexFile::Sections(opened), opened->stills());
+                                                data::IndexFile::Sections(opened), opened->stills(), pack_of(index));
   }
   const data::Stills stills{index.Get("still").ToBoolean().Value(), number_or<uint32_t>(index, "emptyStills", 0)};
   const Napi::Value sections = index.Get("sections");
   if (sections.IsObject()) {
     return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
-                                                sections_from_js(sections.As<Napi::Object>()), stills);
+                                                sections_from_js(sections.As<Napi::Object>()), stills, pack_of(index));
   }
   const auto dirs = index.Get("sequenceDirs").As<Napi::Array>();
   const auto patterns = index.Get("framePatterns").As<Napi::Array>();
@@ -59,11 +68,46 @@ std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& in
 
 }  // namespace
 
+data::BlockAllocator batch_memory(c10::Device device) {
+  // Only the engine thread works with devices; this asks for their memory alone.
+  if (!device.is_cpu() && !at::hasCUDA()) {
+    throw SiamException("ERR_DEVICE", "Expected an available device but received '" + device.str() + "': no such device was found here");
+  }
+  const auto memory = std::make_shared<engine::PinnedMemory>(device);
+  return {[memory](size_t bytes) { return memory->allocate(bytes); }, [memory](void* block) { memory->release(block); }};
+}
+
 data::Datasets datasets_from_js(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   data::Datasets datasets;
   for (uint32_t i = 0; i < array.Length(); i++) datasets.push_back(dataset_from_js(array.Get(i).As<Napi::Object>()));
   return datasets;
+}
+
+data::PixelGrid grid_from_js(const Napi::Value& value) {
+  const auto axis = [&](const char* name) -> data::GridAxis {
+    const auto given = value.As<Napi::Object>().Get(name).As<Napi::Object>();
+    const data::GridAxis grid{number<double>(given, "origin"), number<double>(given, "step")};
+    if (!std::isfinite(grid.origin) || !(grid.step > 0) || !std::isfinite(grid.step)) {
+      throw SiamException("ERR_ARGUMENT", std::string("Expected a finite origin and a positive step of grid.") + name + " but received " +
+                                              std::to_string(grid.origin) + " and " + std::to_string(grid.step));
+    }
+    return grid;
+  };
+  return {axis("x"), axis("y")};
+}
+
+Napi::Object grid_to_js(Napi::Env env, const data::PixelGrid& grid) {
+  const auto axis = [env](const data::GridAxis& given) {
+    auto object = Napi::Object::New(env);
+    object.Set("origin", given.origin);
+    object.Set("step", given.step);
+    return object;
+  };
+  auto object = Napi::Object::New(env);
+  object.Set("x", axis(grid.x));
+  object.Set("y", axis(grid.y));
+  return object;
 }
 
 data::CropConfig crop_from_js(const Napi::Value& value) {
@@ -104,6 +148,8 @@ data::SampleConfig sample_from_js(const Napi::Object& spec) {
   config.target = target_from_js(spec.Get("target"));
   const Napi::Value remember = spec.Get("rememberMeans");
   config.remember_means = remember.IsUndefined() || remember.ToBoolean().Value();
+  const Napi::Value decode = spec.Get("decode");
+  config.fast_decode = decode.IsString() && decode.As<Napi::String>().Utf8Value() == "fast";
   return config;
 }
 
@@ -124,6 +170,8 @@ data::LoaderConfig loader_from_js(const Napi::Object& spec) {
   config.read_delay = std::chrono::microseconds(number_or<int64_t>(spec, "readDelayMicroseconds", 0));
   const Napi::Value cache = spec.Get("cache");
   if (!cache.IsUndefined()) config.cache = FrameCacheHandle::unwrap(cache, "cache");
+  const Napi::Value device = spec.Get("device");
+  if (device.IsString()) config.allocator = batch_memory(c10::Device(device.As<Napi::String>().Utf8Value()));
   return config;
 }
 

@@ -24,4 +24,11 @@ FrameView FrameDecoder::DecodeRegion(const FrameInfo& info, const Rect& wanted, 
   return Jpeg().DecodeRegion(info.jpeg, wanted, data, size, file, out);
 }
 
+FrameView FrameDecoder::DecodeRegionScaled(const FrameInfo& info, const Rect& wanted, int reduction, const uint8_t* data, size_t size,
+                                           const std::string& file, std::vector<uint8_t>& out) {
+  if (!ScaledJpegDecoder::Decodes(info.jpeg)) return DecodeRegion(info, wanted, data, size, file, out);
+  if (!scaled_) scaled_.emplace();
+  return scaled_->DecodeRegion(info.jpeg, wanted, reduction, data, size, file, out);
+}
+
 }  // namespace siam::data

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "jpeg.h"
+#include "scaled_jpeg.h"
 
 namespace siam::data {
 
@@ -32,10 +33,16 @@ class FrameDecoder {
   FrameView DecodeRegion(const FrameInfo& info, const Rect& wanted, const uint8_t* data, size_t size, const std::string& file,
                          std::vector<uint8_t>& out);
 
+  /// Decodes at least what bilinear sampling between the frame's pixels of `wanted` needs, `reduction` (2, 4 or 8) times smaller where the
+  /// format allows it, exactly where it does not: the view's grid says which.
+  FrameView DecodeRegionScaled(const FrameInfo& info, const Rect& wanted, int reduction, const uint8_t* data, size_t size,
+                               const std::string& file, std::vector<uint8_t>& out);
+
  private:
   JpegDecoder& Jpeg();
 
   std::optional<JpegDecoder> jpeg_;
+  std::optional<ScaledJpegDecoder> scaled_;
 };
 
 }  // namespace siam::data

@@ -31,7 +31,7 @@ class FrameStore {
   virtual FrameRef Shared(const FrameRef& ref) const { return ref; }
 };
 
-/// Reads each frame's file.
+/// Reads each frame's file, or its picture where the data set is a pack.
 class FileStore : public FrameStore {
  public:
   explicit FileStore(std::shared_ptr<const PairSampler> sampler);

@@ -35,6 +35,9 @@ struct PixelGrid {
   bool Identity() const { return x == GridAxis{} && y == GridAxis{}; }
 };
 
+/// @returns the picture's pixels that bilinear sampling between the frame's pixels of `part` touches, not clipped to the picture
+Rect ToPicture(const PixelGrid& grid, const Rect& part);
+
 /// Rows of a picture that are in memory: all of it, or the part that a crop needs.
 struct FrameView {
   const uint8_t* pixels = nullptr;  ///< BGR; first pixel of `region`

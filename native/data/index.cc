@@ -108,8 +108,9 @@ DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, std
                            std::vector<Xyxy> boxes, Stills stills)
     : DatasetIndex(name, ratio, max_diff, Flatten(name, sequences, std::move(start), std::move(boxes), stills.still), stills) {}
 
-DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, IndexSections sections, Stills stills)
-    : name_(std::move(name)), ratio_(ratio), max_diff_(max_diff), stills_(stills), parts_(std::move(sections)) {
+DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, IndexSections sections, Stills stills,
+                           std::shared_ptr<const PackFile> pack)
+    : name_(std::move(name)), ratio_(ratio), max_diff_(max_diff), stills_(stills), parts_(std::move(sections)), pack_(std::move(pack)) {
   const auto expect = [&](bool holds, const auto&... what) {
     if (!holds) throw SiamException("ERR_DATA", (("data set " + name_ + ": expected ") + ... + std::string(what)));
   };
@@ -133,12 +134,22 @@ DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, Ind
     pattern_of_text_[row.pattern] = static_cast<uint32_t>(patterns_.size());
     patterns_.emplace_back(std::string(p.texts[row.pattern]));
   }
+  if (pack_) {
+    expect(pack_->rows() == p.boxes.size, "a row of the pack's table for each of the ", std::to_string(p.boxes.size), " frames of its index, not ",
+           std::to_string(pack_->rows()));
+    return;  // a pack has the means in its rows
+  }
   static_assert(std::atomic<uint32_t>::is_always_lock_free && sizeof(std::atomic<uint32_t>) == 4, "zero bytes are atomic zeros");
   means_.reset(static_cast<std::atomic<uint32_t>*>(std::calloc(p.boxes.size, sizeof(std::atomic<uint32_t>))));
   if (!means_) throw std::bad_alloc();
 }
 
 std::string DatasetIndex::Path(uint32_t sequence, uint32_t frame) const {
+  if (!pack_) return FramePath(sequence, frame);
+  return PackMember(FramePath(sequence, frame), stills_.still ? frame : 0);
+}
+
+std::string DatasetIndex::FramePath(uint32_t sequence, uint32_t frame) const {
   const SequenceRow& row = parts_.rows[sequence];
   const size_t at = size_t{row.extra} + Picture(frame);
   std::string path(parts_.texts[row.dir]);

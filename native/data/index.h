@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "index_sections.h"
+#include "pack/pack_file.h"
 
 namespace siam::data {
 
@@ -42,7 +43,9 @@ struct Stills {
 class DatasetIndex {
  public:
   /// @throws ERR_DATA when the parts do not fit together or hold no frame: sections that came from a file are not trusted
-  DatasetIndex(std::string name, double ratio, int64_t max_diff, IndexSections sections, Stills stills = {});
+  /// @param pack  where the pictures are read from instead of the frames' files; its rows must be as many as the frames
+  DatasetIndex(std::string name, double ratio, int64_t max_diff, IndexSections sections, Stills stills = {},
+               std::shared_ptr<const PackFile> pack = nullptr);
 
   /// @param start  [sequences + 1] prefix sums of the number of frames     @param boxes  [frames] corners in pixels
   /// @throws ERR_DATA when the parts do not fit together or hold no frame
@@ -57,10 +60,14 @@ class DatasetIndex {
   uint32_t sequences() const { return static_cast<uint32_t>(parts_.rows.size); }
   uint32_t frames(uint32_t sequence) const { return parts_.start[sequence + 1] - parts_.start[sequence]; }
   const Xyxy& box(uint32_t sequence, uint32_t frame) const { return parts_.boxes[size_t{parts_.start[sequence]} + frame]; }
-  /// Number of a frame among all of the data set, and how many there are.
-  size_t row(uint32_t sequence, uint32_t frame) const { return size_t{parts_.start[sequence]} + frame; }
-  size_t rows() const { return parts_.boxes.size; }
+  /// The frame's file; of a packed data set the picture's name in its shard.
   std::string Path(uint32_t sequence, uint32_t frame) const;
+
+  /// nullptr where frames are files.
+  const PackFile* pack() const { return pack_.get(); }
+  /// Number of the frame among all frames, which is its row in a pack. Objects of a still have one each.
+  uint64_t Row(uint32_t sequence, uint32_t frame) const { return uint64_t{parts_.start[sequence]} + frame; }
+  uint64_t rows() const { return parts_.boxes.size; }
 
   /// Means of whole frames that were seen before: a pure function of the file, kept so that it is decoded whole only once.
   /// Lock-free; threads that miss at the same time store the same value.
@@ -72,6 +79,7 @@ class DatasetIndex {
     void operator()(void* memory) const { std::free(memory); }
   };
 
+  std::string FramePath(uint32_t sequence, uint32_t frame) const;
   /// Which picture of the sequence a frame is: all objects of a still are on its only one.
   uint32_t Picture(uint32_t frame) const { return stills_.still ? 0 : frame; }
   std::atomic<uint32_t>& Mean(uint32_t sequence, uint32_t frame) const { return means_.get()[size_t{parts_.start[sequence]} + Picture(frame)]; }
@@ -81,6 +89,7 @@ class DatasetIndex {
   int64_t max_diff_;
   Stills stills_;
   IndexSections parts_;
+  std::shared_ptr<const PackFile> pack_;
   std::vector<FrameNamePattern> patterns_;
   std::vector<uint32_t> pattern_of_text_;  ///< number in `patterns_` of each text that is a pattern
   /// 0: not seen; else 0xFFrrggbb. From calloc: the pages of 14 million zeros take no memory until a mean is written there.

@@ -15,8 +15,7 @@ namespace {
 constexpr int kMaxPixels = 1 << 28;
 constexpr int kMaxScans = 500;
 
-constexpr int kMcuWidth[] = {8, 16, 16, 8, 8, 32, 8};
-constexpr int kMcuHeight[] = {8, 8, 16, 8, 16, 8, 32};
+constexpr McuSize kMcuSizes[] = {{8, 8}, {16, 8}, {16, 16}, {8, 8}, {8, 16}, {32, 8}, {8, 32}};
 
 /// What a file that is no JPEG starts with, printable.
 std::string StartsWith(const uint8_t* data, size_t size) {
@@ -37,13 +36,6 @@ std::string StartsWith(const uint8_t* data, size_t size) {
   }
   hex.pop_back();
   return "bytes " + hex;
-}
-
-/// Whether the end marker is the last thing in the file, padding of zero or 0xFF bytes aside.
-bool EndsWithEndMarker(const uint8_t* jpeg, size_t size) {
-  size_t end = size;
-  while (end > 2 && (jpeg[end - 1] == 0x00 || jpeg[end - 1] == 0xFF || jpeg[end - 1] == '\n' || jpeg[end - 1] == '\r')) --end;
-  return end >= 2 && jpeg[end - 2] == 0xFF && jpeg[end - 1] == 0xD9;
 }
 
 /// OpenCV's conversion of (inverted, as Adobe writes it) CMYK, bit by bit.
@@ -100,13 +92,36 @@ Rect ToShown(const JpegInfo& info, const Rect& stored) {
 
 }  // namespace
 
-JpegDecoder::JpegDecoder() : api_(tj::Get()), handle_(api_.Init(tj::kInitDecompress)) {
-  if (handle_ == nullptr) throw SiamException("ERR_SETUP", "libturbojpeg could not make a decoder");
-  api_.Set(handle_, tj::kParamFastUpsample, 0);
-  api_.Set(handle_, tj::kParamFastDct, 0);
-  api_.Set(handle_, tj::kParamScanLimit, kMaxScans);
-  api_.Set(handle_, tj::kParamMaxPixels, kMaxPixels);
+bool EndsWithEndMarker(const uint8_t* jpeg, size_t size) {
+  size_t end = size;
+  while (end > 2 && (jpeg[end - 1] == 0x00 || jpeg[end - 1] == 0xFF || jpeg[end - 1] == '\n' || jpeg[end - 1] == '\r')) --end;
+  return end >= 2 && jpeg[end - 2] == 0xFF && jpeg[end - 1] == 0xD9;
 }
+
+McuSize McuOf(int subsampling) {
+  return subsampling >= 0 && subsampling < static_cast<int>(std::size(kMcuSizes)) ? kMcuSizes[subsampling] : McuSize{};
+}
+
+tj::Handle MakeJpegHandle() {
+  const tj::Api& api = tj::Get();
+  const tj::Handle handle = api.Init(tj::kInitDecompress);
+  if (handle == nullptr) throw SiamException("ERR_SETUP", "libturbojpeg could not make a decoder");
+  api.Set(handle, tj::kParamFastUpsample, 0);
+  api.Set(handle, tj::kParamFastDct, 0);
+  api.Set(handle, tj::kParamScanLimit, kMaxScans);
+  api.Set(handle, tj::kParamMaxPixels, kMaxPixels);
+  return handle;
+}
+
+void ThrowIfDamaged(const tj::Api& api, tj::Handle handle, const std::string& file) {
+  const std::string reason = api.GetErrorStr(handle);
+  const bool warning = api.GetErrorCode(handle) == tj::kErrorWarning;
+  // A warning about junk between segments loses no pixels; every other one means missing or wrong coefficients.
+  if (warning && reason.find("extraneous bytes before marker") != std::string::npos) return;
+  throw SiamException("ERR_DATA", "Expected a complete JPEG frame but it is truncated or corrupt: " + reason, file);
+}
+
+JpegDecoder::JpegDecoder() : api_(tj::Get()), handle_(MakeJpegHandle()) {}
 
 JpegDecoder::~JpegDecoder() { api_.Destroy(handle_); }
 
@@ -158,12 +173,7 @@ void JpegDecoder::Run(const JpegInfo& info, const Rect& stored, const uint8_t* j
   if (cmyk) cmyk_.resize(pixels * 4);
   uint8_t* target = cmyk ? cmyk_.data() : out;
   if (api_.Decompress8(handle_, jpeg, size, target, stored.width * (cmyk ? 4 : 3), cmyk ? tj::kPixelCmyk : tj::kPixelBgr) != 0) {
-    const std::string reason = api_.GetErrorStr(handle_);
-    const bool warning = api_.GetErrorCode(handle_) == tj::kErrorWarning;
-    // A warning about junk between segments loses no pixels; every other one means missing or wrong coefficients.
-    if (!warning || reason.find("extraneous bytes before marker") == std::string::npos) {
-      Fail(file, "Expected a complete JPEG frame but it is truncated or corrupt: " + reason);
-    }
+    ThrowIfDamaged(api_, handle_, file);
   }
   if (cmyk) CmykToBgr(cmyk_.data(), pixels, out);
 }
@@ -206,12 +216,11 @@ FrameView JpegDecoder::DecodeRegion(const JpegInfo& info, const Rect& wanted, co
                                     const std::string& file, std::vector<uint8_t>& out) {
   const int x0 = std::clamp(wanted.x, 0, info.width - 1), x1 = std::clamp(wanted.x + wanted.width, x0 + 1, info.width);
   const int y0 = std::clamp(wanted.y, 0, info.height - 1), y1 = std::clamp(wanted.y + wanted.height, y0 + 1, info.height);
-  const bool known = info.subsampling >= 0 && info.subsampling < static_cast<int>(std::size(kMcuWidth));
-  if (!known || !EndsWithEndMarker(jpeg, size)) return Decode(info, jpeg, size, file, out);
+  const auto [mcu_w, mcu_h] = McuOf(info.subsampling);
+  if (mcu_w == 0 || !EndsWithEndMarker(jpeg, size)) return Decode(info, jpeg, size, file, out);
 
   const Rect stored = Turn{info.orientation, info.stored_width, info.stored_height}.ToStored(Rect{x0, y0, x1 - x0, y1 - y0});
   // One MCU more on each side: the upsampler's neighbours at the region's edge then are real ones for all wanted pixels.
-  const int mcu_w = kMcuWidth[info.subsampling], mcu_h = kMcuHeight[info.subsampling];
   const int left = std::max(0, stored.x / mcu_w - 1) * mcu_w;
   const int right = std::min(info.stored_width, ((stored.x + stored.width + mcu_w - 1) / mcu_w + 1) * mcu_w);
   const int top = std::max(0, stored.y - mcu_h);

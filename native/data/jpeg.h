@@ -24,6 +24,24 @@ struct JpegInfo {
 /// Bytes that a vector keeps behind the last pixel, so that vector code may read past it.
 constexpr size_t kPixelSlack = 64;
 
+/// Pixels of a minimum coded unit.
+struct McuSize {
+  int width = 0;
+  int height = 0;
+};
+
+/// @returns the MCU of a tj::kSubsampling… value; 0 × 0 where frames cannot be decoded in part
+McuSize McuOf(int subsampling);
+
+/// Whether the end marker is the last thing in the file, padding of zero or 0xFF bytes aside.
+bool EndsWithEndMarker(const uint8_t* jpeg, size_t size);
+
+/// A decompressor with the accurate DCT, fancy upsampling and our limits; api.Destroy() it.     @throws ERR_SETUP
+tj::Handle MakeJpegHandle();
+
+/// For a call of `handle` that did not succeed.     @throws ERR_DATA unless all that it warned of loses no pixels
+void ThrowIfDamaged(const tj::Api& api, tj::Handle handle, const std::string& file);
+
 /// A decoder with its scratch memory. Not thread-safe: one for each thread.
 class JpegDecoder {
  public:

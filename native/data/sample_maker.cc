@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "../base/error.h"
+#include "pack/packed_view.h"
 
 namespace siam::data {
 namespace {
@@ -30,26 +31,57 @@ Rect Union(const Rect& a, const Rect& b) {
   return {x0, y0, x1 - x0, y1 - y0};
 }
 
-std::string SizeText(const FrameInfo& info) { return std::to_string(info.width) + "x" + std::to_string(info.height); }
+/// How much smaller a frame may be decoded for this crop.
+int ReductionOf(const CropSquare& crop) {
+  const WarpAxes warp = WarpOf(crop);
+  return ReductionFor(std::min(warp.step_x, warp.step_y));
+}
+
+std::string SizeText(const FrameSize& size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
+
+FrameSize FrameSizeIn(const PackRow& row) { return {static_cast<int>(row.frame_width), static_cast<int>(row.frame_height)}; }
 
 }  // namespace
 
 SampleMaker::SampleMaker(std::shared_ptr<const PairSampler> sampler, std::shared_ptr<FrameStore> store, const SampleConfig& config)
     : sampler_(std::move(sampler)), store_(std::move(store)), config_(config) {}
 
+FrameSize SampleMaker::SizeOf(const FrameRef& ref) {
+  const DatasetIndex& dataset = sampler_->dataset(ref);
+  if (const PackFile* pack = dataset.pack()) return FrameSizeIn(pack->Row(dataset.Row(ref.sequence, ref.frame), sampler_->Path(ref)));
+  Read(ref, z_);
+  return z_.size;
+}
+
 void SampleMaker::Read(const FrameRef& ref, Frame& frame) {
   frame.path = sampler_->Path(ref);
+  frame.packed.reset();
+  const DatasetIndex& dataset = sampler_->dataset(ref);
+  if (const PackFile* pack = dataset.pack()) {
+    frame.packed = pack->Row(dataset.Row(ref.sequence, ref.frame), frame.path);
+    frame.path = pack->Place(*frame.packed, frame.path);
+  }
   {
     const Stopwatch watch(times_.read);
     frame.bytes = store_->Read(ref, frame.buffer);
     times_.bytes += frame.bytes.size;
   }
   frame.info = decoder_.Header(frame.bytes.data, frame.bytes.size, frame.path);
+  frame.size = frame.packed ? FrameSizeIn(*frame.packed) : FrameSize{frame.info.width, frame.info.height};
 }
 
-FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part) {
+FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part, int reduction) {
   const Stopwatch watch(times_.decode);
   ++times_.region_decodes;
+  if (frame.packed) {
+    const Rect stored = StoredPart(*frame.packed, frame.info.width, frame.info.height, part, frame.path);
+    FrameView view = decoder_.DecodeRegion(frame.info, stored, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
+    PlaceInFrame(*frame.packed, view);
+    return view;
+  }
+  if (reduction > 1) {
+    return decoder_.DecodeRegionScaled(frame.info, part, reduction, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
+  }
   return decoder_.DecodeRegion(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
 }
 
@@ -61,10 +93,7 @@ FrameView SampleMaker::DecodeWhole(Frame& frame) {
 
 PairRef SampleMaker::Pair(uint32_t epoch, uint32_t sample, uint32_t attempt) {
   SampleDraws draws(config_.seed, epoch, sample, attempt, DrawStream::kPair);
-  return sampler_->Draw(draws, [this](const FrameRef& ref) {
-    Read(ref, z_);
-    return FrameSize{z_.info.width, z_.info.height};
-  });
+  return sampler_->Draw(draws, [this](const FrameRef& ref) { return SizeOf(ref); });
 }
 
 void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const SampleOutput& out) {
@@ -78,28 +107,32 @@ void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const 
   Read(pair.z, z_);
   if (!same_frame) Read(pair.x, x_);
   Frame& frame_x = same_frame ? z_ : x_;
-  if (!pair.negative && (z_.info.width != frame_x.info.width || z_.info.height != frame_x.info.height)) {
-    throw SiamException("ERR_DATA", "Expected " + SizeText(z_.info) + " as " + z_.path + " has, but the frame is " + SizeText(frame_x.info),
+  if (!pair.negative && (z_.size.width != frame_x.size.width || z_.size.height != frame_x.size.height)) {
+    throw SiamException("ERR_DATA", "Expected " + SizeText(z_.size) + " as " + z_.path + " has, but the frame is " + SizeText(frame_x.size),
                     frame_x.path);
   }
 
+  int reduction_z = config_.fast_decode ? ReductionOf(geometry.z) : 1, reduction_x = config_.fast_decode ? ReductionOf(geometry.x) : 1;
+  if (same_frame) reduction_z = reduction_x = std::min(reduction_z, reduction_x);
   const Rect part_z = Footprint(geometry.z), part_x = Footprint(geometry.x);
-  const bool leaves = !Rect{0, 0, z_.info.width, z_.info.height}.Contains(part_z) ||
-                      !Rect{0, 0, frame_x.info.width, frame_x.info.height}.Contains(part_x);
-  // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which that frame is decoded whole, once.
+  const bool leaves = !Rect{0, 0, z_.size.width, z_.size.height}.Contains(part_z) ||
+                      !Rect{0, 0, frame_x.size.width, frame_x.size.height}.Contains(part_x);
+  // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which that frame is decoded whole, once. A pack has it.
   Bgr border;
   const DatasetIndex& dataset = sampler_->dataset(pair.z);
-  const bool known = config_.remember_means && dataset.KnownMean(pair.z.sequence, pair.z.frame, border);
+  const bool known = z_.packed || (config_.remember_means && dataset.KnownMean(pair.z.sequence, pair.z.frame, border));
+  const bool whole = leaves && !known;
+  if (z_.packed) border = z_.packed->Mean();
   FrameView view_z;
-  if (leaves && !known) {
+  if (whole) {
     view_z = DecodeWhole(z_);
     const Stopwatch watch(times_.mean);
     border = TruncatedMean(view_z);
     if (config_.remember_means) dataset.RememberMean(pair.z.sequence, pair.z.frame, border);
-  } else {
-    view_z = DecodePart(z_, same_frame ? Union(part_z, part_x) : part_z);
   }
-  const FrameView view_x = same_frame ? view_z : DecodePart(frame_x, part_x);
+  // The whole frame serves the crops too, unless they are made from a smaller one: whether the mean was known must not show in a sample.
+  if (!whole || reduction_z > 1) view_z = DecodePart(z_, same_frame ? Union(part_z, part_x) : part_z, reduction_z);
+  const FrameView view_x = same_frame ? view_z : DecodePart(frame_x, part_x, reduction_x);
 
   {
     const Stopwatch watch(times_.warp);

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "frame_decoder.h"
 #include "frame_store.h"
+#include "pack/pack_file.h"
 #include "sampler.h"
 #include "target.h"
 #include "warp.h"
@@ -42,6 +44,7 @@ struct SampleConfig {
   CropConfig crop;
   TargetConfig target;
   bool remember_means = true;
+  bool fast_decode = false;  ///< frames for crops that are at least twice coarser are decoded smaller: not exact
 };
 
 class SampleMaker {
@@ -64,11 +67,14 @@ class SampleMaker {
     std::vector<uint8_t> buffer;
     FrameBytes bytes;
     FrameInfo info;
+    FrameSize size;                 ///< of the frame, which a pack's picture is only a part of
+    std::optional<PackRow> packed;
     std::vector<uint8_t> pixels;
   };
 
+  FrameSize SizeOf(const FrameRef& ref);
   void Read(const FrameRef& ref, Frame& frame);
-  FrameView DecodePart(Frame& frame, const Rect& part);
+  FrameView DecodePart(Frame& frame, const Rect& part, int reduction);
   FrameView DecodeWhole(Frame& frame);
 
   std::shared_ptr<const PairSampler> sampler_;

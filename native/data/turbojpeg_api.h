@@ -13,9 +13,23 @@ struct Region {
   int x, y, w, h;
 };
 
-// Values of TurboJPEG 3.1's enumerations (turbojpeg.h: TJINIT, TJPF, TJSAMP, TJCS, TJPARAM, TJERR). They are part of its ABI.
+/// tjtransform.
+struct Transform {
+  Region region;
+  int operation;  ///< 0: none
+  int options;
+  void* data;
+  int (*filter)(short*, Region, Region, int, int, Transform*);
+};
+
+struct ScalingFactor {
+  int num, denom;
+};
+
+// Values of TurboJPEG 3.1's enumerations (turbojpeg.h: TJINIT, TJPF, TJSAMP, TJCS, TJPARAM, TJXOPT, TJERR). They are part of its ABI.
 constexpr int kInitCompress = 0;
 constexpr int kInitDecompress = 1;
+constexpr int kInitTransform = 2;
 
 constexpr int kPixelRgb = 0;
 constexpr int kPixelBgr = 1;
@@ -29,6 +43,8 @@ constexpr int kSubsampling440 = 4;
 constexpr int kSubsampling411 = 5;
 constexpr int kSubsampling441 = 6;
 
+constexpr int kColorspaceYcbcr = 1;
+constexpr int kColorspaceGray = 2;
 constexpr int kColorspaceCmyk = 3;
 constexpr int kColorspaceYcck = 4;
 
@@ -44,8 +60,13 @@ constexpr int kParamFastDct = 10;
 constexpr int kParamProgressive = 12;
 constexpr int kParamScanLimit = 13;
 constexpr int kParamLossless = 15;
+constexpr int kParamRestartBlocks = 18;
 constexpr int kParamRestartRows = 19;
 constexpr int kParamMaxPixels = 24;
+
+constexpr int kTransformPerfect = 1;
+constexpr int kTransformCrop = 4;
+constexpr int kTransformCopyNone = 64;
 
 constexpr int kErrorWarning = 0;
 
@@ -57,10 +78,12 @@ struct Api {
   int (*Set)(Handle, int param, int value);
   int (*Get)(Handle, int param);
   int (*DecompressHeader)(Handle, const unsigned char* jpeg, size_t size);
+  int (*SetScalingFactor)(Handle, ScalingFactor factor);
   int (*SetCroppingRegion)(Handle, Region region);
   int (*Decompress8)(Handle, const unsigned char* jpeg, size_t size, unsigned char* out, int pitch, int pixel_format);
   int (*Compress8)(Handle, const unsigned char* pixels, int width, int pitch, int height, int pixel_format, unsigned char** jpeg,
                    size_t* size);
+  int (*DoTransform)(Handle, const unsigned char* jpeg, size_t size, int count, unsigned char** jpegs, size_t* sizes, const Transform* transforms);
   void (*Free)(void*);
 };
 

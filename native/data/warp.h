@@ -6,6 +6,7 @@
 
 #include "geometry.h"
 #include "image.h"
+#include "warp_taps.h"
 
 namespace siam::data {
 
@@ -13,13 +14,17 @@ enum class PixelLayout { kPlanar, kInterleaved };
 
 /// Scratch memory of a thread that warps; keeps its size between calls.
 struct WarpScratch {
-  std::vector<int32_t> left;      ///< source column of each output column's left tap
-  std::vector<float> weight;      ///< its right tap's weight, four times
-  std::vector<float> rows[2];     ///< source rows resampled horizontally, B G R 0 for each output column
+  std::vector<AxisTap> taps;      ///< of each output column
+  std::vector<int32_t> left;      ///< their left taps
+  std::vector<float> weight;      ///< their right taps' weights, four times each
+  std::vector<float> rows[4];     ///< B G R 0 for each output column: two source rows resampled, the border, a mixture at the frame's edge
 };
 
 /// Bilinear in float32, rounded to nearest (half to even); pixels outside of the frame have the border's value.
-/// @param frame  must hold Footprint(crop) as far as that lies in the frame     @param out  [3,S,S] or [S,S,3], BGR
+/// @param frame  must hold ToPicture(grid, Footprint(crop)) as far as that lies in the picture, and the picture the footprint as far as
+///   that lies in the frame     @param out  [3,S,S] or [S,S,3], BGR
+/// On another grid than the frame's own the picture is sampled where the frame's coordinate lies in it; a grid of step 1 with a whole
+/// origin gives the frame's own bits, and the border takes part with the weights that it has in the frame.
 /// Within one level of OpenCV 5's warpAffine; the same on every CPU (no fused multiply-add). Parity: test/golden/crop-pixels.
 void WarpCrop(const FrameView& frame, const CropSquare& crop, Bgr border, PixelLayout layout, WarpScratch& scratch, uint8_t* out);
 

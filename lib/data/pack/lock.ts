@@ -1,0 +1,38 @@
+/** One writer a folder: a lock that ends with its process, however that ends. */
+import { closeSync, fstatSync, openSync, rmSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { ioError } from '../../checkpoint/io-error.ts'
+import { SiamError } from '../../errors.ts'
+import { loadAddon } from '../../native/load.ts'
+import { lockFileName } from './plan.ts'
+
+/**
+ * Takes the lock of a pack's folder.
+ * @returns `Symbol.dispose` gives it back and removes its file
+ * @throws ERR_IO when another process has it, or the file cannot be made
+ */
+export function lockFolder(dir: string): Disposable {
+  const file = path.join(dir, lockFileName)
+  for (;;) {
+    let descriptor: number
+    try {
+      descriptor = openSync(file, 'a', 0o644)
+    } catch (error) {
+      throw ioError(error, 'write', file)
+    }
+    if (!loadAddon().lockFile(descriptor)) {
+      closeSync(descriptor)
+      throw new SiamError('ERR_IO', 'another process is writing this pack', { file: dir, hint: 'wait for it, or choose another folder' })
+    }
+    // The one who had it may have removed the file after we opened it: then others cannot see our lock.
+    if (statSync(file, { throwIfNoEntry: false })?.ino === fstatSync(descriptor).ino) {
+      return {
+        [Symbol.dispose]: () => {
+          rmSync(file, { force: true })
+          closeSync(descriptor)
+        },
+      }
+    }
+    closeSync(descriptor)
+  }
+}

@@ -1,0 +1,270 @@
+/** Makes packs: the pictures around the targets of data sets, in a few big files. docs/packs.md says what is in them. */
+import { readdir, rm, stat } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import path from 'node:path'
+import { writeFileAtomically } from '../../checkpoint/atomic-file.ts'
+import { ioError } from '../../checkpoint/io-error.ts'
+import { SiamError } from '../../errors.ts'
+import { makeFolder } from '../../make-folder.ts'
+import type { NativeDatasetIndex, NativePackJob, PackWriterResult } from '../../native/addon.ts'
+import { loadAddon } from '../../native/load.ts'
+import { packageVersion } from '../../version.ts'
+import { DatasetIndex } from '../compact-index.ts'
+import { isDirectory } from '../files.ts'
+import { headerBytes, writeIndexFile } from '../index-file.ts'
+import { type IndexDatasetsOptions, indexDatasets } from '../open-datasets.ts'
+import type { DataSettings, DatasetSetting } from '../settings.ts'
+import { type BadPackFrame, badFramesOf } from './bad-frames.ts'
+import { type PackEstimate, checkRoom, estimateFrom, estimateSamples, freeBytes } from './estimate.ts'
+import { type PackManifest, contextFactorOf, packFormat, packIndexFile, packManifestFile, packShardFile, packTableFile, packVersion } from './format.ts'
+import { type PackIdentity, differences, identityOf, indexHeader } from './identity.ts'
+import { lockFolder } from './lock.ts'
+import { readPackManifest } from './manifest.ts'
+import { packIndexSections } from './member-names.ts'
+import { checkFolder, checkPlan, defaultShardBytes, otherPack, readPlan, removePack, shardCount, workFolderName, writePlan } from './plan.ts'
+
+/** Measured: docs/packs.md. */
+export const packDefaults = { quality: 90, subsampling: '420' } as const
+const mostDensity = 1.5
+
+/** As many stored pixels as the finest crop that can be drawn has, within reason. */
+export function defaultDensity({ maxScale, maxScaleTemp }: PackIdentity['crop']): number {
+  return Math.min(1 + Math.max(maxScale, maxScaleTemp), mostDensity)
+}
+
+export interface PackOptions extends Pick<IndexDatasetsOptions, 'cwd' | 'signal' | 'log' | 'onProgress'> {
+  /** Holds a folder for each data set. */
+  out: string
+  /** Threads; default: as many as there are cores. */
+  workers?: number
+  /** Stored pixels for a pixel of a crop, at most. Default: {@link defaultDensity}. */
+  density?: number
+  /** JPEG quality of pictures that are not stored without loss. */
+  quality?: number
+  subsampling?: '420' | '444'
+  shardBytes?: number
+  /** The first frame that cannot be used is an error. */
+  strict?: boolean
+  /** Begin although the estimate says that it will not fit. */
+  force?: boolean
+  /** Begin anew where there is another pack, or a part of one. */
+  overwrite?: boolean
+  /** Only estimate. */
+  dryRun?: boolean
+  /** Once, before anything is written. */
+  onEstimate?: (estimates: PackEstimate[], freeBytes: number | null) => void
+  /** Several times a second while a pack is written. */
+  onPacking?: (progress: { dataset: string; done: number; total: number; reused: number; bytes: number }) => void
+}
+
+export interface PackedDataset {
+  dataset: string
+  folder: string
+  sequences: number
+  frames: number
+  /** Frames that have a picture. */
+  stored: number
+  /** Of shards. */
+  bytes: number
+  shards: number
+  /** Shards that an earlier run had completed; all of them where the pack was finished before. */
+  reusedShards: number
+  bad: number
+  /** At most 1000 with their reasons. */
+  badFrames: BadPackFrame[]
+  seconds: number
+}
+
+export interface PackReport {
+  estimates: PackEstimate[]
+  freeBytes: number | null
+  /** Empty for a dry run. */
+  packs: PackedDataset[]
+}
+
+interface Job {
+  setting: DatasetSetting
+  folder: string
+  identity: PackIdentity
+  frames: DatasetIndex
+  members: NativeDatasetIndex
+}
+
+/**
+ * Writes a pack of each data set, or goes on with one that was stopped.
+ *
+ * @throws ERR_DATA (nothing usable, another pack in the folder, a bad frame when strict), ERR_IO (full disk, no permission, another writer),
+ *   ERR_ARGUMENT, and the signal's reason; whatever was complete is kept
+ */
+export async function makePacks(settings: DataSettings, options: PackOptions): Promise<PackReport> {
+  const { signal } = options
+  const out = path.resolve(options.cwd ?? process.cwd(), options.out)
+  const threads = options.workers ?? availableParallelism()
+  const strict = options.strict ?? settings.strict
+  const { indexes } = await indexDatasets(settings, { ...options, strict })
+  try {
+    const jobs = indexes.map((frames, i) => jobOf(settings, options, frames, settings.datasets[i]!, path.join(out, frames.name)))
+    if (options.overwrite !== true) for (const job of jobs) await checkBefore(job, options)
+    const estimates: PackEstimate[] = []
+    for (const job of jobs) estimates.push(await estimate(job, threads, signal))
+    const free = await freeBytes(out)
+    options.onEstimate?.(estimates, free)
+    const report: PackReport = { estimates, freeBytes: free, packs: [] }
+    if (options.dryRun === true) return report
+    const written = options.overwrite === true ? 0 : (await Promise.all(jobs.map(({ folder }) => bytesIn(folder)))).reduce((sum, bytes) => sum + bytes, 0)
+    if (options.force !== true) checkRoom(Math.max(0, estimates.reduce((sum, { bytes }) => sum + bytes, 0) - written), free, out)
+    for (const [i, job] of jobs.entries()) report.packs.push(await makePack(job, estimates[i]!, threads, strict, options))
+    return report
+  } finally {
+    for (const index of indexes) index.dispose()
+  }
+}
+
+function jobOf({ crop }: DataSettings, options: PackOptions, frames: DatasetIndex, setting: DatasetSetting, folder: string): Job {
+  const { density = defaultDensity(crop), quality = packDefaults.quality, subsampling = packDefaults.subsampling } = options
+  const params: Record<string, unknown> = { ...setting.params }
+  const identity = { dataset: { name: setting.name, params }, crop, contextFactor: contextFactorOf(crop), density, quality, subsampling, sequences: frames.sequences, frames: frames.frames }
+  const members = new DatasetIndex({ name: frames.name, ratio: frames.ratio, maxDiff: frames.maxDiff, still: frames.still, emptyStills: frames.emptyStills }, packIndexSections(frames.sections, frames.still))
+  return { setting, folder, identity, frames, members }
+}
+
+async function estimate({ identity, frames, members }: Job, threads: number, signal: AbortSignal | undefined): Promise<PackEstimate> {
+  const samples = await follow(loadAddon().createPackEstimate({ ...identity, frames, members, samples: estimateSamples, threads }), signal)
+  const sections = Object.values(members.sections!) as { byteLength: number }[]
+  return estimateFrom(frames.name, identity.frames, samples, sections.reduce((sum, { byteLength }) => sum + byteLength, headerBytes), threads)
+}
+
+/** Runs a job, stops it at the signal, and tells its progress. */
+async function follow<Result>(job: NativePackJob<Result>, signal: AbortSignal | undefined, onProgress?: (progress: ReturnType<NativePackJob<Result>['progress']>) => void): Promise<Result> {
+  signal?.throwIfAborted()
+  const stop = (): void => job.stop()
+  signal?.addEventListener('abort', stop, { once: true })
+  const timer = onProgress === undefined ? undefined : setInterval(() => onProgress(job.progress()), 100)
+  try {
+    const result = await job.run()
+    onProgress?.(job.progress())
+    return result
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  } finally {
+    clearInterval(timer)
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+async function makePack(job: Job, estimated: PackEstimate, threads: number, strict: boolean, options: PackOptions): Promise<PackedDataset> {
+  const begun = performance.now()
+  const { folder, identity, frames, members } = job
+  try {
+    makeFolder(folder)
+  } catch (error) {
+    throw ioError(error, 'write', folder)
+  }
+  await checkFolder(folder)
+  using _lock = lockFolder(folder)
+  if (options.overwrite === true) await removePack(folder)
+  const finished = await finishedPack(job)
+  if (finished !== null) {
+    await rm(path.join(folder, workFolderName), { recursive: true, force: true })
+    const { stored, bytes, shards } = finished
+    return { ...summary(job, begun), stored, bytes, shards: shards.length, reusedShards: shards.length, bad: finished.frames - stored, badFrames: [] }
+  }
+  const shardBytes = options.shardBytes ?? defaultShardBytes
+  const shards = await begin(job, shardCount(estimated.bytes, shardBytes, identity.frames), shardBytes)
+  const work = path.join(folder, workFolderName)
+  const writer = loadAddon().createPackWriter({ ...identity, frames, members, threads, folder, workFolder: work, shards, strict })
+  const result = await follow(writer, options.signal, ({ rows, reused, bytes }) => options.onPacking?.({ dataset: frames.name, done: rows, total: identity.frames, reused, bytes }))
+  const pack = { ...summary(job, begun), ...totals(result), badFrames: badFramesOf(frames, result.badFrames) }
+  if (pack.stored === 0) {
+    const first = pack.badFrames[0]
+    throw new SiamError('ERR_DATA', `no frame of ${frames.name} could be packed${first === undefined ? '' : `; the first: ${first.message}`}`, { file: first?.file ?? folder })
+  }
+  await writeManifest(job, result, pack.stored)
+  await rm(work, { recursive: true, force: true })
+  return pack
+}
+
+function summary({ folder, identity, frames }: Job, begun: number): Pick<PackedDataset, 'dataset' | 'folder' | 'sequences' | 'frames' | 'seconds'> {
+  return { dataset: frames.name, folder, sequences: identity.sequences, frames: identity.frames, seconds: (performance.now() - begun) / 1000 }
+}
+
+function totals({ shards }: PackWriterResult): Pick<PackedDataset, 'stored' | 'bytes' | 'shards' | 'reusedShards' | 'bad'> {
+  const sum = (of: (shard: PackWriterResult['shards'][number]) => number): number => shards.reduce((total, shard) => total + of(shard), 0)
+  return { stored: sum((s) => s.entries), bytes: sum((s) => s.bytes), shards: shards.length, reusedShards: sum((s) => (s.reused ? 1 : 0)), bad: sum((s) => s.bad) }
+}
+
+/** Looks, without touching anything, whether the folder can be this pack's: a moment, where estimating takes some. */
+async function checkBefore({ folder, identity }: Job, options: PackOptions): Promise<void> {
+  if (!(await isDirectory(folder))) return
+  await checkFolder(folder)
+  const [manifest, plan] = [await readPackManifest(folder), await readPlan(folder)]
+  const told = manifest === null ? [] : differences(identityOf(manifest), identity)
+  if (told.length > 0) throw otherPack('there is another pack in this folder', told, folder)
+  if (manifest === null && plan !== null) checkPlan(plan, identity, options.shardBytes ?? defaultShardBytes, folder)
+}
+
+/** The manifest of a pack that is finished and the one that was asked for. @throws ERR_DATA when it is another one */
+async function finishedPack(job: Job): Promise<PackManifest | null> {
+  const { folder, identity } = job
+  const manifest = await readPackManifest(folder)
+  if (manifest === null) return null
+  const told = differences(identityOf(manifest), identity)
+  if (told.length === 0 && !(await sameIndex(job))) told.push('its sequences, frames or boxes')
+  if (told.length > 0) throw otherPack('there is another pack in this folder', told, folder)
+  return manifest
+}
+
+/** Whether the index in the folder is the one that would be written. */
+async function sameIndex(job: Job): Promise<boolean> {
+  const there = await indexHeader(job.folder)
+  const work = path.join(job.folder, workFolderName)
+  makeFolder(work)
+  await writeIndex(job, work)
+  const now = await indexHeader(work)
+  await rm(path.join(work, packIndexFile), { force: true })
+  return there !== null && now !== null && there.equals(now)
+}
+
+async function writeIndex({ identity, members }: Job, dir: string): Promise<void> {
+  const none = { offsets: new Uint32Array(0), bytes: new Uint8Array(0), states: new Uint8Array(0) }
+  const { name, still = false, emptyStills = 0 } = members
+  await writeIndexFile(path.join(dir, packIndexFile), { sections: members.sections!, still, emptyStills, dependencies: none, meta: JSON.stringify({ pack: name, version: packVersion, frames: identity.frames }) })
+}
+
+/** Writes down what is to be made, or finds it written down. @returns the number of shards @throws ERR_DATA when it was something else */
+async function begin(job: Job, shards: number, shardBytes: number): Promise<number> {
+  const { folder, identity } = job
+  const plan = await readPlan(folder)
+  if (plan !== null) {
+    checkPlan(plan, identity, shardBytes, folder)
+    if (!(await sameIndex(job))) throw otherPack('the data set has changed since the pack was begun', ['its sequences, frames or boxes are not what they were'], folder)
+    return plan.shards
+  }
+  makeFolder(path.join(folder, workFolderName))
+  await writeIndex(job, folder)
+  await writePlan(folder, { product: packageVersion, identity, shardBytes, shards })
+  return shards
+}
+
+async function writeManifest({ folder, identity }: Job, { shards, tableBytes }: PackWriterResult, stored: number): Promise<void> {
+  const manifest: PackManifest = {
+    format: packFormat,
+    version: packVersion,
+    product: packageVersion,
+    ...identity,
+    stored,
+    bytes: shards.reduce((sum, { bytes }) => sum + bytes, 0),
+    index: { file: packIndexFile, bytes: (await stat(path.join(folder, packIndexFile))).size },
+    table: { file: packTableFile, bytes: tableBytes },
+    shards: shards.map(({ bytes, entries }, i) => ({ file: packShardFile(i), bytes, entries })),
+  }
+  await writeFileAtomically(path.join(folder, packManifestFile), (sink) => sink(Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`)))
+}
+
+/** Bytes of the shards that are there under their own names. */
+async function bytesIn(folder: string): Promise<number> {
+  const names = await readdir(folder).catch(() => [])
+  const sizes = await Promise.all(names.filter((name) => /^shard-\d+\.tar$/.test(name)).map(async (name) => (await stat(path.join(folder, name)).catch(() => null))?.size ?? 0))
+  return sizes.reduce((sum, bytes) => sum + bytes, 0)
+}

@@ -1,0 +1,45 @@
+// What a pack will take, from some frames of the data set.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "pack_job.h"
+#include "picture_maker.h"
+#include "shard_check.h"
+
+namespace siam::data {
+
+class PackEstimate {
+ public:
+  struct Sample {
+    bool usable = false;
+    bool copied = false;
+    uint64_t bytes = 0;        ///< in the shard, with the header and zeros
+    uint64_t frame_bytes = 0;  ///< of the frame's own file
+    double cpu_seconds = 0;    ///< of the thread that made it
+    int width = 0, height = 0; ///< of the picture
+  };
+
+  /// @param samples  how many rows are looked at, evenly spread
+  PackEstimate(std::shared_ptr<const DatasetIndex> frames, std::shared_ptr<const DatasetIndex> members, PackConfig config, uint64_t samples, int threads);
+
+  void Start(PackJob::Done done) {
+    job_.Start([] {}, std::move(done));
+  }
+  PackJob& job() { return job_; }
+
+  /// When the job is done: in the order of the rows.
+  const std::vector<Sample>& samples() const { return samples_; }
+
+ private:
+  void Look(PictureMaker& maker, size_t number);
+
+  const std::shared_ptr<const DatasetIndex> frames_;
+  const PackConfig config_;
+  const MemberNames names_;
+  std::vector<Sample> samples_;
+  PackJob job_;  // last: its threads use everything above
+};
+
+}  // namespace siam::data
