@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
+import { byteSizeText, parseByteSize } from '../config/byte-size.ts'
 import { loadConfig, trainerParams, warningText } from '../config/index.ts'
 import { buildTrainer } from '../engine/builders.ts'
 import { checkResumeTarget, checkUnused, checkWritable, removeSnapshots } from '../engine/output-folder.ts'
@@ -24,6 +25,7 @@ export interface TrainFlags {
   seed?: number
   threads?: number
   workers?: number
+  cache?: string
   maxIterations?: number
   snapshotEvery?: number
   pack?: string
@@ -52,6 +54,12 @@ function integer(min: number): (text: string) => number {
   }
 }
 
+/** Checked here, kept as it was typed: the command that goes on with the run says the same. */
+function byteSizeFlag(text: string): string {
+  if (parseByteSize(text) === undefined) throw new InvalidArgumentError(`Expected ${byteSizeText}.`)
+  return text
+}
+
 export function registerTrainCommand(program: Command): void {
   program
     .command('train')
@@ -64,6 +72,7 @@ export function registerTrainCommand(program: Command): void {
     .option('--seed <n>', 'seed of weights and data (default: data.seed)', integer(0))
     .option('--threads <n>', "threads of libtorch (default: all cores)", integer(1))
     .option('--workers <n>', 'threads that make batches (default: data.num_workers, at most the number of cores)', integer(1))
+    .option('--cache <size>', 'keep frames in memory, up to that: 8G, 512M, bytes (default: data.cache)', byteSizeFlag)
     .option('--max-iterations <n>', 'stop after that many iterations of this call, with a snapshot', integer(1))
     .option('--snapshot-every <n>', 'also write a snapshot after every n iterations', integer(1))
     .option('--pack <dir>', "train from the packs in this folder instead of from frames (default: data.pack)")
@@ -119,6 +128,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
     seed: flags.seed,
     threads: flags.threads,
     workers: flags.workers,
+    cacheBytes: parseByteSize(flags.cache),
     strict: flags.strict,
     pretrained: resume === undefined,
     monitors: flags.json === true ? [new JsonLines()] : [],

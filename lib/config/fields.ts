@@ -3,6 +3,7 @@
  * `Expected a positive integer for train.track.data.minibatch but received "many" of type string`.
  */
 import { z } from 'zod'
+import { byteSizeText, parseByteSize } from './byte-size.ts'
 
 /**
  * The original evaluates strings as Python literals (yacs), so that "0.5", '1e-6' and "True" are what they look like.
@@ -30,6 +31,9 @@ export const integer = () => numeric('an integer', Number.isSafeInteger)
 export const positiveInteger = () => numeric('a positive integer', (v) => Number.isSafeInteger(v) && v >= 1)
 export const nonNegativeInteger = () => numeric('an integer ≥ 0', (v) => Number.isSafeInteger(v) && v >= 0)
 export const boolean = () => z.preprocess(fromPythonBoolean, z.boolean({ error: 'true or false' }))
+
+/** `8G` and the like, as a number of bytes. */
+export const byteSize = () => z.preprocess((v) => parseByteSize(v) ?? v, z.number({ error: byteSizeText }).refine(Number.isSafeInteger, { error: byteSizeText }).refine((v) => v >= 0, { error: byteSizeText }))
 
 /** Text; a bare YAML number where text is meant (`exp_name: 2024`) is taken as it was written. */
 export const text = () => z.preprocess((v) => (typeof v === 'number' ? String(v) : v), z.string({ error: 'text' }))

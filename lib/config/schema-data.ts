@@ -1,6 +1,6 @@
 /** Keys below `data:`, with the original's defaults. */
 import type { z } from 'zod'
-import { anything, boolean, fraction, listOf, nonNegative, nonNegativeInteger, oneOf, positive, positiveInteger, section, text } from './fields.ts'
+import { anything, boolean, byteSize, fraction, listOf, nonNegative, nonNegativeInteger, oneOf, positive, positiveInteger, section, text } from './fields.ts'
 
 export const datasetNames = ['COCODataset', 'DETDataset', 'GOT10kDataset', 'GOT10kDatasetFixed', 'LaSOTDataset', 'TrackingNetDataset', 'VIDDataset'] as const
 
@@ -114,6 +114,8 @@ export const dataSchema = section({
   seed: nonNegativeInteger().default(0),
   queue_batches: positiveInteger().default(4),
   strict: boolean().default(false),
+  read_ahead: nonNegativeInteger().default(32),
+  cache: byteSize().default(0),
   decode: oneOf(['exact', 'fast']).default('exact'),
   index_cache: oneOf(['user', 'dataset', 'none']).default('user'),
   pack: text().default(''),

@@ -3,7 +3,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { SiamError, invalidArgument } from '../errors.ts'
-import type { DecodeLimitRun, LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../native/addon.ts'
+import type { DecodeLimitRun, LoaderSpec, LoaderStats, NativeFrameCache, NativeLoader, SkippedSample } from '../native/addon.ts'
 import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
@@ -36,6 +36,10 @@ export interface DataloaderOptions extends Omit<IndexDatasetsOptions, 'pack'> {
   threads?: number
   /** Batches made ahead. Default: `queue_batches` of the configuration, 4. */
   queueBatches?: number
+  /** Threads that read frames ahead, at most; 0: none. Default: `read_ahead` of the configuration, 32. */
+  readAhead?: number
+  /** Bound on the memory of frames that are kept, in bytes; 0: none are. Default: `cache` of the configuration, 0. */
+  cacheBytes?: number
   /** Where the batches will be copied to: with `pin_memory` they then lie in page-locked memory. They are on the CPU all the same. Default: cpu */
   device?: string
   /** Where to begin: a resumed run goes on at its snapshot's cursor. Default: epoch 0, sample 0. */
@@ -55,6 +59,9 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   readonly #means: MeansKeeper | undefined
   #spec: LoaderSpec
   #native: NativeLoader | null = null
+  readonly #cacheBytes: number
+  /** Kept here and not by the native loader: a seek() makes a new one, which goes on with the frames of the old one. */
+  #cache: NativeFrameCache | null = null
   #cursor: DataCursor
   /** Counts of loaders that a seek() ended. */
   #skippedBefore = 0
@@ -62,11 +69,12 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   #closing: Promise<void> | null = null
 
   /** @internal use {@link buildDataloader} */
-  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, signal?: AbortSignal, means?: MeansKeeper) {
+  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, { cacheBytes = 0, signal, means }: { cacheBytes?: number; signal?: AbortSignal; means?: MeansKeeper } = {}) {
     this.#spec = spec
     this.settings = settings
     this.problems = problems
     this.#cursor = { epoch: spec.startEpoch, sample: spec.startSample }
+    this.#cacheBytes = cacheBytes
     this.#signal = signal
     this.#means = means
   }
@@ -178,6 +186,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   async #end(): Promise<void> {
     await this.#native?.close()
+    this.#cache?.dispose()
     await this.#means?.save()
     for (const index of this.#spec.datasets) {
       index.file?.dispose()
@@ -187,7 +196,9 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   #open(): NativeLoader {
     this.#throwIfClosed()
-    return (this.#native ??= loadAddon().createLoader(this.#spec))
+    if (this.#native !== null) return this.#native
+    if (this.#cacheBytes > 0) this.#cache ??= loadAddon().createFrameCache(this.#cacheBytes)
+    return (this.#native = loadAddon().createLoader(this.#cache === null ? this.#spec : { ...this.#spec, cache: this.#cache }))
   }
 
   #throwIfClosed(): void {
@@ -254,12 +265,14 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startEpoch: integerOption('startEpoch', options.startEpoch ?? 0, 0),
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
+    readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0),
     decode: settings.decode,
     device: settings.pinMemory ? checkedDevice(options.device ?? 'cpu', 'options.device') : 'cpu',
   }
+  const cacheBytes = integerOption('cacheBytes', options.cacheBytes ?? settings.cacheBytes, 0)
   const dir = textOption('pack', options.pack ?? settings.pack)
   const { indexes, problems } = await indexDatasets(settings, { ...options, strict, pack: dir === '' ? undefined : { dir, crop: settings.crop } })
-  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal, new MeansKeeper(indexes, options.log))
+  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, { cacheBytes, signal: options.signal, means: new MeansKeeper(indexes, options.log) })
 }
 
 function integerOption(name: string, value: unknown, min: number): number {

@@ -2,6 +2,7 @@
  * What the loader needs to know, read from `train.track.data` (snake_case keys, the original's defaults) and checked here, so that
  * hand-made configurations get the same messages as YAML files.
  */
+import { byteSizeText, parseByteSize } from '../config/byte-size.ts'
 import { SiamError, invalidArgument } from '../errors.ts'
 import type { LoaderSpec } from '../native/addon.ts'
 import { type IndexCacheMode, indexCacheModes } from './cache-folder.ts'
@@ -38,6 +39,10 @@ export interface DataSettings {
   seed: number
   queueBatches: number
   strict: boolean
+  /** Threads that read frames ahead, at most; 0: none. */
+  readAhead: number
+  /** Bound on the memory of frames that are kept; 0: none are. */
+  cacheBytes: number
   /** Page-locked batches for a device. */
   pinMemory: boolean
   /** fast: frames of crops that are at least twice coarser than their pixels are decoded smaller, not exactly. */
@@ -90,6 +95,8 @@ export function readDataSettings(config: DataConfig): DataSettings {
     seed: data.integer('seed', 0, 0),
     queueBatches: data.integer('queue_batches', 4, 1),
     strict: data.boolean('strict', false),
+    readAhead: data.integer('read_ahead', 32, 0),
+    cacheBytes: data.byteSize('cache', 0),
     pinMemory: data.boolean('pin_memory', true),
     decode: data.oneOf('decode', 'exact', ['exact', 'fast']) as 'exact' | 'fast',
     indexCache: data.oneOf('index_cache', 'user', indexCacheModes) as IndexCacheMode,
@@ -198,6 +205,12 @@ class Section {
     const value = this.values[key] ?? fallback
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) throw invalidArgument(`an integer of at least ${min}`, `${this.path}.${key}`, value, 'ERR_CONFIG')
     return value
+  }
+
+  byteSize(key: string, fallback: number): number {
+    const bytes = parseByteSize(this.values[key] ?? fallback)
+    if (bytes === undefined) throw invalidArgument(byteSizeText, `${this.path}.${key}`, this.values[key], 'ERR_CONFIG')
+    return bytes
   }
 
   boolean(key: string, fallback: boolean): boolean {

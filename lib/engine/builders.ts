@@ -175,7 +175,7 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
 }
 
 /** Keys that say where things lie and how long to go on, and change no number of a run. */
-const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'path', 'dataset_root', 'index_cache', 'pack'])
+const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'path', 'dataset_root', 'index_cache', 'pack', 'read_ahead', 'cache'])
 
 /** Keys that the original lacks, at values that change nothing: left out, so that the sum is what it was before they came to be. */
 const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -201,6 +201,8 @@ export interface TrainerBuildOptions extends Omit<ModelOptions, 'part'> {
   threads?: number
   /** Threads that make batches. */
   workers?: number
+  /** Bound on the memory of frames that the loader keeps, in bytes; by default `data.cache`. */
+  cacheBytes?: number
   /** Bad data is an error instead of being skipped and counted; by default `data.strict`. */
   strict?: boolean
   /** Monitors besides the configured ones. */
@@ -236,6 +238,7 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
       device: options.device,
       threads: options.workers,
       queueBatches: track.data.queue_batches,
+      cacheBytes: options.cacheBytes,
       strict: options.strict ?? track.data.strict,
       log,
       onProgress: indexing.onProgress,

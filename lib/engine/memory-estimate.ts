@@ -46,7 +46,7 @@ const mostPairs = 8
 export interface MeasuredSetup {
   model: Model
   optimizer: Optimizer
-  data: Pick<DataSettings, 'batchSize' | 'crop' | 'target' | 'queueBatches' | 'numWorkers'>
+  data: Pick<DataSettings, 'batchSize' | 'crop' | 'target' | 'queueBatches' | 'cacheBytes' | 'numWorkers'>
   /** Parameters that are frozen in the epoch that trains the most. */
   frozen: readonly string[]
   runtimeBytes: number
@@ -138,11 +138,11 @@ function madeUpBatch({ crop, target }: MeasuredSetup['data'], pairs: number): Te
   return { im_z: image(crop.zSize), im_x: image(crop.xSize), cls_gt: one(1), ctr_gt: one(0.5), box_gt: Tensor.from(boxes, [pairs, cells, 4]) }
 }
 
-/** Batches that wait (queue_batches), one that is trained on, one on its way; and for each thread two whole frames of 1280 × 720. */
-function loaderBytes({ batchSize, crop, target, queueBatches, numWorkers }: MeasuredSetup['data']): number {
+/** Batches that wait (queue_batches), one that is trained on, one on its way; for each thread two whole frames of 1280 × 720; and the cache, full. */
+function loaderBytes({ batchSize, crop, target, queueBatches, numWorkers, cacheBytes }: MeasuredSetup['data']): number {
   const pair = 3 * (crop.zSize ** 2 + crop.xSize ** 2) + target.scoreSize ** 2 * 6 * 4 + 2 * 4 * 4 + 8
   const threads = Math.min(Math.max(numWorkers, 1), availableParallelism())
-  return pair * batchSize * (queueBatches + 2) + threads * 2 * 3 * 1280 * 720
+  return pair * batchSize * (queueBatches + 2) + threads * 2 * 3 * 1280 * 720 + cacheBytes
 }
 
 const bytesPerElement: Record<ParameterInfo['dtype'], number> = { float64: 8, int64: 8, float32: 4, int32: 4, float16: 2, bfloat16: 2, int16: 2, int8: 1, uint8: 1, bool: 1 }

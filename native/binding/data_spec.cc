@@ -165,13 +165,13 @@ data::LoaderConfig loader_from_js(const Napi::Object& spec) {
   config.rank = number_or<int>(spec, "rank", 0);
   config.world_size = number_or<int>(spec, "worldSize", 1);
   config.strict = boolean(spec, "strict");
-  const Napi::Value device = spec.Get("device");
-  if (device.IsString()) config.allocator = batch_memory(c10::Device(device.As<Napi::String>().Utf8Value()));
   config.read_ahead.threads = number_or<int>(spec, "readAheadThreads", 0);
   config.read_ahead.bytes = number_or<uint64_t>(spec, "readAheadBytes", config.read_ahead.bytes);
   config.read_delay = std::chrono::microseconds(number_or<int64_t>(spec, "readDelayMicroseconds", 0));
   const Napi::Value cache = spec.Get("cache");
   if (!cache.IsUndefined()) config.cache = FrameCacheHandle::unwrap(cache, "cache");
+  const Napi::Value device = spec.Get("device");
+  if (device.IsString()) config.allocator = batch_memory(c10::Device(device.As<Napi::String>().Utf8Value()));
   return config;
 }
 

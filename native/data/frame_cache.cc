@@ -142,14 +142,15 @@ CachedStore::CachedStore(std::shared_ptr<FrameStore> store, std::shared_ptr<Fram
   for (const auto& dataset : sampler_->datasets()) {
     first_row_.push_back(row);
     row += dataset->rows();
-    shape.emplace_back(dataset->name(), dataset->rows());
+    // A pack's pictures are not the frames' bytes.
+    shape.emplace_back(dataset->name() + (dataset->pack() != nullptr ? ", packed" : ""), dataset->rows());
   }
   cache_->Bind(shape);
 }
 
 FrameBytes CachedStore::Read(const FrameRef& ref, std::vector<uint8_t>& buffer) {
   const FrameRef shared = store_->Shared(ref);
-  const uint64_t row = first_row_[shared.dataset] + sampler_->dataset(shared).row(shared.sequence, shared.frame);
+  const uint64_t row = first_row_[shared.dataset] + sampler_->dataset(shared).Row(shared.sequence, shared.frame);
   const FrameBytes kept = cache_->Find(row);
   if (kept.size > 0) {
     hits_.fetch_add(1, std::memory_order_relaxed);

@@ -22,7 +22,9 @@ FrameBytes FileStore::Read(const FrameRef& ref, std::vector<uint8_t>& buffer) {
 }
 
 FrameRef FileStore::Shared(const FrameRef& ref) const {
-  return sampler_->dataset(ref).still() ? FrameRef{ref.dataset, ref.sequence, 0} : ref;
+  const DatasetIndex& dataset = sampler_->dataset(ref);
+  // A pack has a picture for each object.
+  return dataset.still() && dataset.pack() == nullptr ? FrameRef{ref.dataset, ref.sequence, 0} : ref;
 }
 
 DelayedStore::DelayedStore(std::shared_ptr<FrameStore> store, std::chrono::nanoseconds delay) : store_(std::move(store)), delay_(delay) {}

@@ -60,9 +60,6 @@ class DatasetIndex {
   uint32_t sequences() const { return static_cast<uint32_t>(parts_.rows.size); }
   uint32_t frames(uint32_t sequence) const { return parts_.start[sequence + 1] - parts_.start[sequence]; }
   const Xyxy& box(uint32_t sequence, uint32_t frame) const { return parts_.boxes[size_t{parts_.start[sequence]} + frame]; }
-  /// Number of a frame among all of the data set, and how many there are.
-  size_t row(uint32_t sequence, uint32_t frame) const { return size_t{parts_.start[sequence]} + frame; }
-  size_t rows() const { return parts_.boxes.size; }
   /// The frame's file; of a packed data set the picture's name in its shard.
   std::string Path(uint32_t sequence, uint32_t frame) const;
 

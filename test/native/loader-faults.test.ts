@@ -1,12 +1,11 @@
 /** The loader on damaged data, and at its end: bad samples replaced, counted and named; clean shutdown at any moment; no leak. */
-import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LoaderSpec, NativeLoader, SkippedSample } from '../../lib/native/addon.ts'
-import { loadAddon, packageRoot } from '../../lib/native/load.ts'
+import { loadAddon } from '../../lib/native/load.ts'
+import { inWorkers, runWithLoader, withLoader } from '../helpers/loader-process.ts'
 import { type Box, framePath, indexOf, loaderSpec, wanderingBoxes, writeFrames } from '../helpers/loader-spec.ts'
 import { testPicture } from '../helpers/pixels.ts'
 
@@ -188,17 +187,8 @@ describe('close', () => {
 })
 
 describe('a process', () => {
-  const load = pathToFileURL(path.join(packageRoot(), 'lib/native/load.ts')).href
-  const start = (more: string) => `
-    import { loadAddon } from ${JSON.stringify(load)}
-    const spec = JSON.parse(process.env.SPEC, (_, value) => value?.array === undefined ? value : new globalThis[value.array](value.values))
-    const loader = loadAddon().createLoader(spec)
-    ${more}`
-  const env = () => {
-    const spec = loaderSpec([indexOf(good, boxes)], { threads: 2 })
-    return { ...process.env, SPEC: JSON.stringify(spec, (_, value: unknown) => (ArrayBuffer.isView(value) ? { array: value.constructor.name, values: Array.from(value as Uint32Array) } : value)) }
-  }
-  const node = (script: string) => spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env: env(), timeout: 30_000 })
+  const spec = () => loaderSpec([indexOf(good, boxes)], { threads: 2 })
+  const node = (script: string) => runWithLoader(spec(), script)
 
   it.each([
     ['that never asks for a batch', ''],
@@ -207,21 +197,13 @@ describe('a process', () => {
     ['that throws away a loader whose promise is pending', 'let other = loadAddon().createLoader(spec); const waiting = other.next(); other = null; await waiting'],
     ['that closes it', 'await loader.next(); await loader.close()'],
   ])('%s exits by itself', (_, more) => {
-    const { status, signal, stderr } = node(start(more))
+    const { status, signal, stderr } = node(withLoader(more))
     expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' })
   })
 
   it('whose worker_thread ends with a running loader exits by itself', () => {
-    const worker = start('await loader.next(); loader.next().catch(() => undefined); loader.next().catch(() => undefined)')
-    const main = `
-      import { Worker } from 'node:worker_threads'
-      for (const way of ['ends', 'exit', 'terminate']) {
-        const source = ${JSON.stringify(worker)} + (way === 'exit' ? '; process.exit(0)' : way === 'terminate' ? '; setInterval(() => undefined, 1000)' : '')
-        const worker = new Worker(new URL('data:text/javascript,' + encodeURIComponent(source)), { env: process.env })
-        if (way === 'terminate') setTimeout(() => worker.terminate(), 400)
-        const code = await new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject))
-        console.log(way, code)
-      }`
+    const worker = withLoader('await loader.next(); loader.next().catch(() => undefined); loader.next().catch(() => undefined)')
+    const main = inWorkers(worker)
     const { status, stdout, stderr } = node(main)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(/ends 0\nexit 0\nterminate 1\n/)
