@@ -17,4 +17,13 @@ function jpegProblem(): string | null {
   }
 }
 
-process.stdout.write(JSON.stringify({ versions: addon.versions(), cuda: await addon.cudaAvailable(), threads: await addon.setThreads(0), jpegProblem: jpegProblem() }))
+/** The library for PNG and WebP, or why there is none. */
+function pictures(): { version: string | null; missing: string | null } {
+  try {
+    return { version: addon.pictureLibrary(true).version, missing: null }
+  } catch (error) {
+    return { version: null, missing: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+process.stdout.write(JSON.stringify({ versions: addon.versions(), cuda: await addon.cudaAvailable(), threads: await addon.setThreads(0), jpegProblem: jpegProblem(), pictures: pictures() }))

@@ -8,6 +8,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { jpegLibraryPath } from '../native/jpeg-library.ts'
+import { pictureLibraryPath } from '../native/picture-library.ts'
 import { exitCodes } from './common.ts'
 
 export interface DoctorProblem {
@@ -21,6 +22,8 @@ export interface DoctorReport {
   libtorch: { version: string | null; path: string | null; source: string | null }
   cuda: { available: boolean; reason: string; devices: { name: string; totalBytes: number }[] }
   jpeg: { version: string | null; path: string | null }
+  /** libvips, for PNG and WebP frames. Without it only they cannot be decoded, which is no problem for who has none. */
+  pictures: { version: string | null; path: string | null; missing: string | null }
   addon: { path: string; compiler: string | null }
   node: { version: string; path: string }
   cpu: { model: string; cores: number; simd: string | null; threads: number | null }
@@ -32,6 +35,7 @@ interface Probe {
   cuda: DoctorReport['cuda']
   threads: number
   jpegProblem: string | null
+  pictures: { version: string | null; missing: string | null }
 }
 
 interface ChildResult {
@@ -97,6 +101,7 @@ export async function examine(): Promise<DoctorReport> {
     libtorch: { version: recorded?.version ?? null, path: recorded?.path ?? null, source: recorded?.source ?? null },
     cuda: { available: false, reason: 'unknown: the addon does not load', devices: [] },
     jpeg: { version: null, path: jpegLibraryPath() },
+    pictures: { version: null, path: pictureLibraryPath() || null, missing: null },
     addon: { path: addonFile, compiler: null },
     node: { version: process.versions.node, path: process.execPath },
     cpu: { model: os.cpus()[0]?.model.trim() ?? 'unknown', cores: os.availableParallelism(), simd: null, threads: null },
@@ -137,6 +142,7 @@ function fillFromProbe(report: DoctorReport, probe: Probe, recorded: { path: str
   report.libtorch = { version: versions.libtorch, path: versions.libtorchPath, source: isRecorded ? recorded.source : 'the path that the addon was linked with' }
   report.cuda = probe.cuda
   report.jpeg.version = versions.turbojpeg
+  report.pictures = { ...report.pictures, ...probe.pictures }
   if (probe.jpegProblem !== null) report.problems.push({ what: `JPEG files cannot be decoded: ${probe.jpegProblem}`, fix: 'npm ci (the package @julusian/jpeg-turbo brings the library)' })
   report.addon.compiler = versions.cxxCompiler
   report.cpu.simd = versions.simd
@@ -166,6 +172,7 @@ function print(report: DoctorReport): void {
     ['addon', `${report.addon.path}${report.addon.compiler === null ? '' : `  (${report.addon.compiler})`}`],
     ['cuda', report.cuda.available ? devices : `not available: ${report.cuda.reason}`],
     ['jpeg', `${report.jpeg.version ?? 'unknown'}${report.jpeg.path === null ? '' : `  ${report.jpeg.path}`}`],
+    ['pictures', report.pictures.missing ?? `libvips ${report.pictures.version ?? 'unknown'}${report.pictures.path === null ? '' : `  ${report.pictures.path}`}`],
     ['node', `${report.node.version}  ${report.node.path}`],
     ['cpu', `${report.cpu.model}, ${report.cpu.cores} cores${report.cpu.simd === null ? '' : `, ${report.cpu.simd}`}${report.cpu.threads === null ? '' : `, ${report.cpu.threads} libtorch threads`}`],
   ]

@@ -37,7 +37,7 @@ Examples:
   siamtrain track frames/ --config my.yaml --weights snapshots/my/epoch-19.pkl --init 120,80,64,48 --out boxes.txt
   siamtrain track 'clip/*.png' --config my.yaml --weights epoch-19.pkl --groundtruth clip/groundtruth.txt --overlay drawn/ --json
 
-SOURCE is a folder of .jpg, .jpeg or .png files, a pattern in quotes, or the files themselves. Frames of a folder or pattern are taken in the
+SOURCE is a folder of .jpg, .png or .webp files, a pattern in quotes, or the files themselves. Frames of a folder or pattern are taken in the
 order of their names (2.jpg before 10.jpg). A box is x,y,w,h in pixels, x,y its left-top corner. --out has one box a line, the first being the
 given one. With --json: {"frame","box","score","seconds"} for each frame, frame 0 being the first.`
 

@@ -114,6 +114,7 @@ export const dataSchema = section({
   seed: nonNegativeInteger().default(0),
   queue_batches: positiveInteger().default(4),
   strict: boolean().default(false),
+  decode: oneOf(['exact', 'fast']).default('exact'),
   index_cache: oneOf(['user', 'dataset', 'none']).default('user'),
   pack: text().default(''),
 })

@@ -11,6 +11,8 @@ export const indexCacheModes = ['user', 'dataset', 'none'] as const
 export type IndexCacheMode = (typeof indexCacheModes)[number]
 
 const ending = '.siamidx'
+/** Of what is kept beside an index; it goes when the index goes. */
+const meansEnding = '.siammeans'
 /** Bytes of indexes in the user's cache; those not used for the longest time go first. */
 export const userCacheLimitBytes = 4 * 1024 ** 3
 
@@ -35,6 +37,11 @@ export function datasetIndexFolder(root: string): string {
 /** The name of a data set's cached index; `key` tells its settings apart. */
 export function indexFileName(dataset: string, key: string): string {
   return `${dataset.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 60)}-${key}${ending}`
+}
+
+/** Where the means of an index's frames are kept. */
+export function meansFileOf(indexFile: string): string {
+  return `${indexFile.slice(0, -ending.length)}${meansEnding}`
 }
 
 /**
@@ -65,15 +72,18 @@ export async function pruneIndexes(folder: string, keep: string, limitBytes = us
     const file = path.join(folder, name)
     // Another process may have removed it.
     const status = await stat(file).catch(() => null)
-    if (status?.isFile() === true) files.push({ file, bytes: status.size, usedMs: file === keep ? Infinity : status.mtimeMs })
+    const means = (await stat(meansFileOf(file)).catch(() => null))?.size ?? 0
+    if (status?.isFile() === true) files.push({ file, bytes: status.size + means, usedMs: file === keep ? Infinity : status.mtimeMs })
   }
   let total = files.reduce((sum, { bytes }) => sum + bytes, 0)
   for (const { file, bytes } of files.sort((a, b) => a.usedMs - b.usedMs)) {
     if (total <= limitBytes || file === keep) break
-    await unlink(file).then(
-      () => removed.push(file),
-      () => {},
-    )
+    for (const part of [file, meansFileOf(file)]) {
+      await unlink(part).then(
+        () => removed.push(part),
+        () => {},
+      )
+    }
     total -= bytes
   }
   return removed

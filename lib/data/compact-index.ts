@@ -178,6 +178,8 @@ export class DatasetIndex implements NativeDatasetIndex {
   readonly emptyStills: number
   readonly file: NativeIndexFile | undefined
   readonly pack: NativePack | undefined
+  /** The cached index's file, beside which its means are kept; not for packs, which have them inside. */
+  readonly cachedAs: string | undefined
   #sections: IndexSections | undefined
   #texts: string[] | undefined
   #frameNames: (string[] | null)[] | undefined
@@ -185,14 +187,18 @@ export class DatasetIndex implements NativeDatasetIndex {
   #framePatterns: string[] | undefined
   #firstNumbers: Int32Array | undefined
 
-  /** @param pack  where the pictures are, if they are not the frames' files; the index owns it */
-  constructor(init: DatasetIndexInit, parts: IndexSections | NativeIndexFile, pack?: NativePack) {
+  /**
+   * @param where.pack      where the pictures are, if they are not the frames' files; the index owns it
+   * @param where.cachedAs  the file that `parts` is a handle on
+   */
+  constructor(init: DatasetIndexInit, parts: IndexSections | NativeIndexFile, { pack, cachedAs }: { pack?: NativePack; cachedAs?: string } = {}) {
     this.name = init.name
     this.ratio = init.ratio
     this.maxDiff = init.maxDiff
     const isFile = 'firstChange' in parts
     this.file = isFile ? parts : undefined
     this.pack = pack
+    this.cachedAs = cachedAs
     this.still = isFile ? parts.still : (init.still ?? false)
     this.emptyStills = isFile ? parts.emptyStills : (init.emptyStills ?? 0)
     this.#sections = isFile ? undefined : parts

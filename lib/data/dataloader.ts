@@ -4,8 +4,10 @@
 import { availableParallelism } from 'node:os'
 import { SiamError, invalidArgument } from '../errors.ts'
 import type { LoaderSpec, LoaderStats, NativeLoader, SkippedSample } from '../native/addon.ts'
+import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
+import { MeansKeeper } from './index-means.ts'
 import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
 import type { ProblemLog } from './problems.ts'
 import { type DataConfig, type DataSettings, readDataSettings } from './settings.ts'
@@ -34,6 +36,8 @@ export interface DataloaderOptions extends Omit<IndexDatasetsOptions, 'pack'> {
   threads?: number
   /** Batches made ahead. Default: `queue_batches` of the configuration, 4. */
   queueBatches?: number
+  /** Where the batches will be copied to: with `pin_memory` they then lie in page-locked memory. They are on the CPU all the same. Default: cpu */
+  device?: string
   /** Where to begin: a resumed run goes on at its snapshot's cursor. Default: epoch 0, sample 0. */
   startEpoch?: number
   startSample?: number
@@ -48,6 +52,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   /** What indexing found wrong. */
   readonly problems: ProblemLog
   readonly #signal: AbortSignal | undefined
+  readonly #means: MeansKeeper | undefined
   #spec: LoaderSpec
   #native: NativeLoader | null = null
   #cursor: DataCursor
@@ -57,12 +62,13 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   #closing: Promise<void> | null = null
 
   /** @internal use {@link buildDataloader} */
-  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, signal?: AbortSignal) {
+  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, signal?: AbortSignal, means?: MeansKeeper) {
     this.#spec = spec
     this.settings = settings
     this.problems = problems
     this.#cursor = { epoch: spec.startEpoch, sample: spec.startSample }
     this.#signal = signal
+    this.#means = means
   }
 
   get samplesPerEpoch(): number {
@@ -97,6 +103,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     const { epoch, firstSample, tensors } = await this.#open().next()
     const end = firstSample + this.settings.batchSize
     this.#cursor = end >= this.samplesPerEpoch ? { epoch: epoch + 1, sample: 0 } : { epoch, sample: end }
+    if (end >= this.samplesPerEpoch) this.#means?.saveSometimes()
     const batch: Partial<TrainingData> = {}
     for (const key of trainingDataKeys) {
       const tensor = tensors[key]
@@ -151,6 +158,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   async #end(): Promise<void> {
     await this.#native?.close()
+    await this.#means?.save()
     for (const index of this.#spec.datasets) {
       index.file?.dispose()
       index.pack?.dispose()
@@ -214,10 +222,12 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startEpoch: integerOption('startEpoch', options.startEpoch ?? 0, 0),
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
+    decode: settings.decode,
+    device: settings.pinMemory ? checkedDevice(options.device ?? 'cpu', 'options.device') : 'cpu',
   }
   const dir = textOption('pack', options.pack ?? settings.pack)
   const { indexes, problems } = await indexDatasets(settings, { ...options, strict, pack: dir === '' ? undefined : { dir, crop: settings.crop } })
-  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal)
+  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, options.signal, new MeansKeeper(indexes, options.log))
 }
 
 function integerOption(name: string, value: unknown, min: number): number {

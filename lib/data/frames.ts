@@ -3,16 +3,21 @@
  */
 import type { FramePattern } from './source.ts'
 
-const framePattern = /\.jpe?g$/i
+const jpegName = /\.jpe?g$/i
+const pictureName = /\.(?:png|webp)$/i
 
 /** Whether a file name is that of a frame. */
 export function isFrameName(name: string): boolean {
-  return framePattern.test(name)
+  return jpegName.test(name) || pictureName.test(name)
 }
 
-/** Names that are JPEG frames, in the order of the file names (as the original's `sorted(glob('*.jpg'))`). */
+/**
+ * Names that are frames, in the order of the file names: the JPEGs (as the original's `sorted(glob('*.jpg'))`); where there is none, PNG and
+ * WebP. So a mask or a thumbnail beside JPEG frames is no frame.
+ */
 export function frameNamesOf(names: readonly string[]): string[] {
-  return names.filter(isFrameName).sort()
+  const jpegs = names.filter((name) => jpegName.test(name))
+  return (jpegs.length > 0 ? jpegs : names.filter(isFrameName)).sort()
 }
 
 /**

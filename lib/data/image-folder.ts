@@ -12,7 +12,7 @@ import type { LabelFile } from './labels.ts'
 import { readSequenceFolders } from './sequence-folder.ts'
 import type { DatasetContext, DatasetParams, SequenceRecord } from './source.ts'
 
-const layout = 'a folder of .jpg frames with a groundtruth.txt, or a folder of such folders'
+const layout = 'a folder of .jpg, .png or .webp frames with a groundtruth.txt, or a folder of such folders'
 /** Where the frames may lie: beside groundtruth.txt, or where OTB, LaSOT and VOT keep them. */
 const frameFolders = ['', 'img', 'color']
 const labels: readonly LabelFile[] = [{ name: 'absence.label', unseen: (label) => label !== 0 }]

@@ -13,6 +13,7 @@ import { type IndexCacheMode, datasetIndexFolder, indexFileName, prepareFolder, 
 import { DatasetIndex, type DatasetIndexInit } from './compact-index.ts'
 import type { Dependencies } from './dependencies.ts'
 import { writeIndexFile } from './index-file.ts'
+import { loadMeans } from './index-means.ts'
 import { ProblemLog, type ProblemState } from './problems.ts'
 import type { DatasetParams } from './source.ts'
 
@@ -85,7 +86,7 @@ export class IndexCache {
       const problems = ProblemLog.restore(opened.meta.problems, strict)
       // Its time of modification is that of the last use; a read-only cache goes without.
       await utimes(file, new Date(), new Date()).catch(() => {})
-      return { index: new DatasetIndex(this.#request.init, opened.handle), problems, file }
+      return { index: new DatasetIndex(this.#request.init, opened.handle, { cachedAs: file }), problems, file }
     }
     return null
   }
@@ -137,7 +138,7 @@ export class IndexCache {
     const opened = await this.#openFile(file)
     if (typeof opened === 'string') return kept(opened)
     if (path.dirname(file) === userIndexFolder()) await pruneIndexes(userIndexFolder(), file).catch(() => [])
-    return { index: new DatasetIndex(this.#request.init, opened.handle), file }
+    return { index: new DatasetIndex(this.#request.init, opened.handle, { cachedAs: file }), file }
   }
 
   /** @returns why the file is not used, or what it holds */
@@ -150,7 +151,10 @@ export class IndexCache {
       throw error
     }
     const reason = await this.#reasonAgainst(handle)
-    if (typeof reason !== 'string') return { handle, meta: reason }
+    if (typeof reason !== 'string') {
+      await loadMeans(handle, file, (line) => this.#say(line))
+      return { handle, meta: reason }
+    }
     handle.dispose()
     return `the cached index ${file} is not used: ${reason}`
   }

@@ -55,7 +55,7 @@ export async function readSequenceFolder(sequence: SequenceFolder): Promise<Sequ
       : unusable('unreadable', annotationFile, `cannot be read (${errorCode(read.error)})`)
   }
   const names = frameNamesOf(entries)
-  if (names.length === 0) return unusable('no_frames', frameDir, `no .jpg frame in its folder${otherPictures(entries)}`)
+  if (names.length === 0) return unusable('no_frames', frameDir, `no .jpg, .png or .webp frame in its folder${otherPictures(entries)}`)
   const truth = parseGroundTruth(read.value, sequence.groundTruth)
   const frames = sequence.firstBoxOnly === true && truth.count === 1 ? names.slice(0, 1) : names
   if (truth.count !== frames.length) return unusable(...countProblem(annotationFile, truth.count, frames.length))
@@ -140,8 +140,8 @@ function hasEmptyBox(values: Float64Array): boolean {
 }
 
 function otherPictures(entries: readonly string[]): string {
-  const other = entries.find((entry) => /\.(png|bmp|webp|tiff?)$/i.test(entry))
-  return other === undefined ? '' : ` (but ${JSON.stringify(other)}: training reads JPEG only, so convert the frames)`
+  const other = entries.find((entry) => /\.(bmp|tiff?|gif|avif|jp2|ppm)$/i.test(entry))
+  return other === undefined ? '' : ` (but ${JSON.stringify(other)}: training reads JPEG, PNG and WebP, so convert the frames)`
 }
 
 /** Reads sequences that lie in folders, several at a time, in the given order. @param reportMissing  as of {@link readSequences} */

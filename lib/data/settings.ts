@@ -38,6 +38,10 @@ export interface DataSettings {
   seed: number
   queueBatches: number
   strict: boolean
+  /** Page-locked batches for a device. */
+  pinMemory: boolean
+  /** fast: frames of crops that are at least twice coarser than their pixels are decoded smaller, not exactly. */
+  decode: 'exact' | 'fast'
   indexCache: IndexCacheMode
   /** Folder of packs that stand for the frames; '': none. */
   pack: string
@@ -86,6 +90,8 @@ export function readDataSettings(config: DataConfig): DataSettings {
     seed: data.integer('seed', 0, 0),
     queueBatches: data.integer('queue_batches', 4, 1),
     strict: data.boolean('strict', false),
+    pinMemory: data.boolean('pin_memory', true),
+    decode: data.oneOf('decode', 'exact', ['exact', 'fast']) as 'exact' | 'fast',
     indexCache: data.oneOf('index_cache', 'user', indexCacheModes) as IndexCacheMode,
     pack: data.text('pack', ''),
     negativePairRatio: pairs.number('negative_pair_ratio', 0, 0, 1),

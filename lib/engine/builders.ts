@@ -233,6 +233,7 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
     const indexing = progressOfIndexing(options.progress)
     const dataloader = await buildDataloader(config as Parameters<typeof buildDataloader>[0], {
       seed,
+      device: options.device,
       threads: options.workers,
       queueBatches: track.data.queue_batches,
       strict: options.strict ?? track.data.strict,

@@ -10,6 +10,7 @@ import { Gathered, readScalars, type Forwarded, type Scalars } from './accumulat
 import type { TensorDict } from './losses.ts'
 import { disposeAll } from './model.ts'
 import { createProgress } from './progress.ts'
+import { toDevice } from './to-device.ts'
 import { TrainerBase, type TrainOptions } from './trainer-base.ts'
 import { Handles, type DataPosition, type TrainableOptimizer, type TrainingBatches } from './trainer-types.ts'
 
@@ -194,12 +195,13 @@ export class RegularTrainer extends TrainerBase {
     const handles = new Handles()
     try {
       handles.add(training_data)
+      const batch = await this.#onDevice(training_data, handles)
       if (batches === 0) {
         gathered.schedule_info = optimizer.schedule(epoch, iteration)
         this.lastLr = gathered.schedule_info.lr ?? this.lastLr
         optimizer.zeroGrad()
       }
-      const forwarded = await gathered.timed('fwd', () => this.#forward(training_data, handles, gathered.handles))
+      const forwarded = await gathered.timed('fwd', () => this.#forward(batch, handles, gathered.handles))
       // On the CPU the values are there already, so a bad loss is found before it reaches the weights. On a device reading them here would
       // stall it, so they are read after the step, and only when a monitor asks or a snapshot follows.
       if (this.model.device === 'cpu') {
@@ -250,6 +252,15 @@ export class RegularTrainer extends TrainerBase {
       this.#iterator = null
       if (begun) throw new SiamError('ERR_DATA', 'the training data ended without a single batch')
     }
+  }
+
+  /** The batch where the model is. On the CPU it is there already. */
+  async #onDevice(training_data: TensorDict, handles: Handles): Promise<TensorDict> {
+    if (this.model.device === 'cpu') return training_data
+    const batch = handles.add(await toDevice(training_data, this.model.device))
+    // Its memory may serve the next batch as soon as the device has read it.
+    disposeAll(training_data)
+    return batch
   }
 
   /** @param handles frees what the batch alone needs     @param kept frees losses and extras, which are read later */

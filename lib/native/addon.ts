@@ -5,7 +5,11 @@
  * there too and report a failure at the next promise. Everything in here takes arguments that TypeScript has already validated.
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
+import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
+import type { FrameDecoding, KeptMeans } from './addon-frames.ts'
 import type { NativePackAddon } from './addon-pack.ts'
+
+export type { GridAxis, PicturePlace, PixelGrid } from './addon-crops.ts'
 
 export type DType = 'float32' | 'float64' | 'float16' | 'bfloat16' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'
 
@@ -197,7 +201,7 @@ export interface FileStateInfo {
 }
 
 /** Handle on a cached index that is mapped into memory. Loaders made from it keep the mapping when the handle is disposed. */
-export interface NativeIndexFile {
+export interface NativeIndexFile extends KeptMeans {
   readonly sequences: number
   readonly frames: number
   /** Size of the file. */
@@ -272,6 +276,10 @@ export interface LoaderSpec {
   worldSize?: number
   /** Keep the means of frames that were decoded whole, so that it happens once a frame (default true; the batches are the same). */
   rememberMeans?: boolean
+  /** Where the batches will be copied: they then lie in page-locked memory (default 'cpu': plain memory). Throws ERR_DEVICE where it is not there. */
+  device?: string
+  /** 'fast': frames of crops that are at least twice coarser than their pixels are decoded smaller (default 'exact'). */
+  decode?: 'exact' | 'fast'
 }
 
 export interface SkippedSample {
@@ -334,7 +342,7 @@ export interface TrackerSpec {
   minH: number
 }
 
-/** Pixels, or a file or bytes that the native decoder reads (JPEG). */
+/** Pixels, or a file or bytes that the native decoder reads (JPEG, PNG, WebP). */
 export type NativeFrame =
   | { kind: 'path'; path: string }
   | { kind: 'bytes'; data: Uint8Array }
@@ -360,27 +368,21 @@ export interface NativeTracker {
   dispose(): void
 }
 
-/** Column (or row) i of a picture shows the frame at origin + step · i, between pixel centres. */
-export interface GridAxis {
-  origin: number
-  step: number
+export type JpegSubsampling = '444' | '422' | '420' | '440' | 'gray'
+
+export interface JpegRegion {
+  x: number
+  y: number
+  width: number
+  height: number
 }
 
-export interface PixelGrid {
-  x: GridAxis
-  y: GridAxis
+/** A frame's pixels from (x, y) on. */
+export interface DecodedJpeg extends JpegRegion {
+  data: Uint8Array
 }
 
-/** Pixels that are a part of a picture of a frame, both possibly at another resolution than the frame. */
-export interface PicturePlace {
-  frame: { width: number; height: number }
-  /** From the picture's pixels to the frame's. */
-  grid: PixelGrid
-  /** The picture's pixel that comes first; its left top by default. */
-  at?: { x: number; y: number }
-}
-
-export interface NativeAddon extends NativePackAddon {
+export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, NativePackAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
@@ -434,44 +436,26 @@ export interface NativeAddon extends NativePackAddon {
   /** Opens libturbojpeg (lib/native/load.ts calls it). @returns why that failed, or undefined; decoding then throws ERR_SETUP with it */
   initJpeg(path: string): string | undefined
   /** Which JPEG library is open ('' where none is) and which pixel loops this CPU runs. */
-  jpegLibrary(): { path: string; apiLevel: string; pixelKernels: 'avx2' | 'baseline' }
+  jpegLibrary(): { path: string; apiLevel: string; pixelKernels: 'avx512' | 'avx2' | 'baseline' }
   /**
    * BGR pixels as OpenCV's imread gives them. With a region: at least that part, from (x, y) on, each pixel equal to the whole frame's.
    * Throws ERR_DATA when it is no JPEG, truncated or corrupt.
    */
-  decodeJpeg(bytes: Uint8Array, region?: { x: number; y: number; width: number; height: number }): { data: Uint8Array; width: number; height: number; x: number; y: number }
+  decodeJpeg(bytes: Uint8Array, region?: JpegRegion): DecodedJpeg
+  /**
+   * The same by one of the two decoders alone, for tests: ours gives null where it leaves the frame to libturbojpeg. With `mean`: all of the frame
+   * is decoded, and its mean colour comes with the region.
+   */
+  decodeJpeg(bytes: Uint8Array, region: JpegRegion | undefined, options: { decoder?: 'own' | 'libjpeg'; mean?: boolean }): (DecodedJpeg & { mean?: [b: number, g: number, r: number] }) | null
   encodeJpeg(
     pixels: Uint8Array,
     width: number,
     height: number,
-    options: { quality: number; subsampling: '444' | '422' | '420'; format: 'rgb' | 'bgr'; progressive?: boolean; restartRows?: number },
+    options: { quality: number; subsampling: JpegSubsampling; format: 'rgb' | 'bgr'; progressive?: boolean; optimize?: boolean; restartRows?: number; restartBlocks?: number },
   ): Uint8Array
   /** Size as shown (EXIF orientation applied). */
   jpegInfo(bytes: Uint8Array): { width: number; height: number }
   /**
-   * Reads a file and decodes all of it, without handing the pixels over. Size as shown, and of the file in bytes.
-   * Throws ERR_IO when it cannot be read, ERR_DATA when it is no JPEG, truncated or corrupt.
-   */
-  verifyJpeg(file: string): { width: number; height: number; bytes: number }
-  /**
-   * Crop a square of sizePx around (cx, cy) and warp it to outSize²: BGR HWC in, BGR out, HWC unless told.
-   * @param padding  what lies outside of the frame; null: the frame's mean, truncated
-   * @param picture  where the pixels lie in the frame that cx, cy and sizePx mean, if they are not that frame; wants a padding
-   */
-  cropSubwindow(
-    pixels: Uint8Array,
-    width: number,
-    height: number,
-    cx: number,
-    cy: number,
-    sizePx: number,
-    outSize: number,
-    padding: [number, number, number] | null,
-    layout?: 'hwc' | 'chw',
-    picture?: PicturePlace,
-  ): Uint8Array
-  /** What cropSubwindow touches: a rectangle of the frame, not clipped to it; with a grid one of the picture, not clipped either. */
-  cropFootprint(cx: number, cy: number, sizePx: number, outSize: number, grid?: PixelGrid): { x: number; y: number; width: number; height: number }
   /** crop_track_pair's geometry from uniforms consumed in order. Crops: cx, cy, side in frame pixels; boxes: x1, y1, x2, y2 in the crops. */
   cropGeometry(
     boxZ: Float32Array,

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { SiamError, errorCodes, type ErrorCode } from '../errors.ts'
 import type { NativeAddon } from './addon.ts'
 import { jpegLibraryPath } from './jpeg-library.ts'
+import { pictureLibraryPath } from './picture-library.ts'
 
 /** The contract version that this TypeScript was written against (NativeAddon.abi). */
 const expectedAbi = 1
@@ -53,6 +54,7 @@ export function loadAddon(): NativeAddon {
   })
   // Where it cannot be opened, decoding says so (ERR_SETUP); all else works without it.
   addon.initJpeg(jpegLibraryPath())
+  addon.setPictureLibrary(pictureLibraryPath())
   // process.exit() and uncaught errors run no cleanup hook on the main thread: libtorch's statics would go while the engine uses them.
   process.once('exit', () => addon.shutDown())
   loaded = addon

@@ -5,13 +5,13 @@ import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { SiamError } from '../errors.ts'
 
-const frameFile = /\.(jpe?g|png)$/i
+const frameFile = /\.(jpe?g|png|webp)$/i
 const videoFile = /\.(mp4|avi|mkv|mov|webm|m4v|mpe?g|wmv|flv|gif)$/i
 /** 2.jpg before 10.jpg, whatever the locale. */
 const inOrder = new Intl.Collator('en', { numeric: true }).compare
 
 /**
- * @param sources one folder (its .jpg, .jpeg and .png files), one pattern with * or ? in any part of the path, or files in their order
+ * @param sources one folder (its .jpg, .jpeg, .png and .webp files), one pattern with * or ? in any part of the path, or files in their order
  * @returns the files; those of a folder or pattern sorted by name, numbers in the name counting as numbers
  * @throws ERR_DATA when there is no such file or folder, or no frame in it; ERR_ARGUMENT for a video
  */
@@ -26,7 +26,7 @@ async function filesOf(source: string): Promise<string[]> {
   const info = await stat(source).catch(() => undefined)
   if (info?.isDirectory() === true) {
     const names = (await list(source)).filter((name) => frameFile.test(name) && !name.startsWith('.')).sort(inOrder)
-    if (names.length === 0) throw new SiamError('ERR_DATA', 'the folder holds no frame (.jpg, .jpeg or .png)', { file: source })
+    if (names.length === 0) throw new SiamError('ERR_DATA', 'the folder holds no frame (.jpg, .jpeg, .png or .webp)', { file: source })
     return names.map((name) => path.join(source, name))
   }
   if (info !== undefined) {

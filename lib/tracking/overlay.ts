@@ -21,9 +21,9 @@ export interface DrawnBox {
 
 /** Interleaved BGR pixels of a frame. @throws as the tracker does for the same frame */
 export async function framePixels(frame: Frame): Promise<Picture> {
-  const native = await toNativeFrame(frame)
+  const native = toNativeFrame(frame)
   if (native.kind !== 'pixels') {
-    return loadAddon().decodeJpeg(native.kind === 'path' ? await readFile(native.path) : native.data)
+    return loadAddon().decodeFrame(native.kind === 'path' ? await readFile(native.path) : native.data)
   }
   const { data, width, height, channels, format } = native
   const out = new Uint8Array(width * height * 3)

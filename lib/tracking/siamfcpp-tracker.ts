@@ -150,7 +150,7 @@ export class SiamFCppTracker implements Disposable {
     const checked = checkBox(box, 'box')
     this.#get()
     await this.#inTurn(async () => {
-      await this.#get().init(await toNativeFrame(frame), checked)
+      await this.#get().init(toNativeFrame(frame), checked)
       this.#initialized = true
     })
   }
@@ -173,7 +173,7 @@ export class SiamFCppTracker implements Disposable {
     return this.#inTurn(async () => {
       const native = this.#get()
       if (!this.#initialized) throw new SiamError('ERR_ARGUMENT', 'Expected init() with the first frame before update()')
-      return native.update(await toNativeFrame(frame), prior)
+      return native.update(toNativeFrame(frame), prior)
     })
   }
 

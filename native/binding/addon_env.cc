@@ -56,6 +56,7 @@ void AddonEnv::shut_down() {
   closables_.clear();
   for (auto& entry : closables) entry.second();
   engine_->stop();
+  device_copies.drain();
   std::lock_guard<std::mutex> lock(completions_mutex_);
   completions_.clear();
 }

@@ -6,6 +6,7 @@
 //     a. the 'exit' event (lib/native/load.ts calls shutDown()): the event loop ran dry, process.exit(), an uncaught error. The last two run
 //        none of the hooks in (b) on the main thread: exit() then destroyed libtorch's statics under the running engine (SIGSEGV).
 //     b. the cleanup hook: a worker_thread that was terminated. It is added after the thread-safe function, so it runs before that one's own.
+//     Batches that a device still reads are waited for then, on the calling thread: no event of ours outlives the device's library.
 //  2. Promises still pending then are never settled: their environment is gone.
 //  3. Handles' finalizers may run after that; releasing a tensor without an engine thread frees it in place.
 #pragma once
@@ -21,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "../engine/device_copies.h"
 #include "../engine/engine_thread.h"
 
 namespace siam::binding {
@@ -77,6 +79,7 @@ class AddonEnv : public Napi::Addon<AddonEnv> {
   }
 
   Napi::FunctionReference tensor_class, model_class, loss_class, sgd_class, scaler_class, ema_class, loader_class, index_file_class, pack_class, pack_job_class, tracker_class;
+  engine::DeviceCopies device_copies;  // engine thread
   int64_t live_handles = 0;  // JavaScript thread only
 
  private:

@@ -1,43 +1,23 @@
 // The data primitives of lib/native/addon.ts: JPEG, crops, labels, sampling. All run at once on the JavaScript thread; the training
 // path uses createLoader (data_loader.cc).
-#include <cstring>
 #include <utility>
 
 #include "../base/error.h"
-#include "../data/file.h"
 #include "../data/jpeg.h"
 #include "../data/sample_maker.h"
 #include "../data/target.h"
 #include "../data/warp.h"
-#include "addon_env.h"
 #include "convert.h"
 #include "data_index.h"
 #include "data_loader.h"
 #include "data_pack.h"
 #include "data_pack_job.h"
 #include "data_spec.h"
+#include "guarded.h"
 #include "registration.h"
 
 namespace siam::binding {
 namespace {
-
-/// Runs `work` and turns what it throws into the JavaScript error.
-template <class Work>
-Napi::Value guarded(const Napi::CallbackInfo& info, const char* operation, const Work& work) {
-  try {
-    return work();
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (...) {
-    AddonEnv::of(info.Env()).throw_error(info.Env(), current_failure(operation));
-  }
-}
-
-Napi::Uint8Array bytes_to_js(Napi::Env env, const uint8_t* data, size_t size) {
-  auto buffer = Napi::ArrayBuffer::New(env, size);
-  if (size > 0) std::memcpy(buffer.Data(), data, size);
-  return Napi::Uint8Array::New(env, size, buffer, 0);
-}
 
 Napi::Float32Array floats_to_js(Napi::Env env, const float* data, size_t count) {
   auto array = Napi::Float32Array::New(env, count);
@@ -80,6 +60,16 @@ Napi::Value jpeg_library(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value use_pixel_kernels(const Napi::CallbackInfo& info) {
+  return guarded(info, "usePixelKernels", [&]() -> Napi::Value {
+    const std::string name = info[0].As<Napi::String>().Utf8Value();
+    if (!data::UsePixelKernels(name.c_str())) throw SiamException("ERR_ARGUMENT", "Expected pixel loops that this CPU runs but received '" + name + "'");
+    auto names = Napi::Array::New(info.Env());
+    for (const auto* table : data::AllPixelKernels()) names.Set(names.Length(), Napi::String::New(info.Env(), table->name));
+    return names;
+  });
+}
+
 Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
   return guarded(info, "decodeJpeg", [&]() -> Napi::Value {
     Napi::Env env = info.Env();
@@ -88,22 +78,71 @@ Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
     const data::JpegInfo header = decoder.Header(jpeg.Data(), jpeg.ByteLength(), "");
     std::vector<uint8_t> pixels;
     data::FrameView view;
-    if (info.Length() > 1 && info[1].IsObject()) {
+    std::string engine = "best";
+    bool with_mean = false;
+    data::Bgr mean;
+    if (info.Length() > 2 && info[2].IsObject()) {
+      const auto options = info[2].As<Napi::Object>();
+      if (options.Get("decoder").IsString()) engine = text(options, "decoder");
+      with_mean = options.Get("mean").ToBoolean().Value();
+    }
+    decoder.UseOwn(engine != "libjpeg");
+    data::Rect wanted{0, 0, header.width, header.height};
+    const bool has_region = info.Length() > 1 && info[1].IsObject();
+    if (has_region) {
       const auto region = info[1].As<Napi::Object>();
-      const data::Rect wanted{number<int>(region, "x"), number<int>(region, "y"), number<int>(region, "width"), number<int>(region, "height")};
+      wanted = {number<int>(region, "x"), number<int>(region, "y"), number<int>(region, "width"), number<int>(region, "height")};
       if (wanted.Empty() || !data::Rect{0, 0, header.width, header.height}.Contains(wanted)) {
         throw SiamException("ERR_ARGUMENT", "Expected a region inside of the frame of " + std::to_string(header.width) + "x" + std::to_string(header.height));
       }
+    }
+    if (with_mean) {
+      view = decoder.DecodeRegionAndMean(header, wanted, jpeg.Data(), jpeg.ByteLength(), "", pixels, mean);
+    } else if (has_region) {
       view = decoder.DecodeRegion(header, wanted, jpeg.Data(), jpeg.ByteLength(), "", pixels);
     } else {
       view = decoder.Decode(header, jpeg.Data(), jpeg.ByteLength(), "", pixels);
     }
+    if (engine == "own" && !decoder.own_done()) return env.Null();
     auto object = Napi::Object::New(env);
     object.Set("data", bytes_to_js(env, view.pixels, view.stride * static_cast<size_t>(view.region.height)));
     object.Set("width", Napi::Number::New(env, view.region.width));
     object.Set("height", Napi::Number::New(env, view.region.height));
     object.Set("x", Napi::Number::New(env, view.region.x));
     object.Set("y", Napi::Number::New(env, view.region.y));
+    if (with_mean) {
+      auto levels = Napi::Array::New(env, 3);
+      levels.Set(0u, Napi::Number::New(env, mean.b));
+      levels.Set(1u, Napi::Number::New(env, mean.g));
+      levels.Set(2u, Napi::Number::New(env, mean.r));
+      object.Set("mean", levels);
+    }
+    return object;
+  });
+}
+
+Napi::Value decode_reduced(const Napi::CallbackInfo& info) {
+  return guarded(info, "decodeReduced", [&]() -> Napi::Value {
+    Napi::Env env = info.Env();
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    const auto region = info[1].As<Napi::Object>();
+    const int reduction = info[2].As<Napi::Number>().Int32Value();
+    if (reduction < 2 || data::ReductionFor(reduction) != reduction) {
+      throw SiamException("ERR_ARGUMENT", "Expected 2, 4 or 8 for reduction but received " + std::to_string(reduction));
+    }
+    data::FrameDecoder decoder;
+    const data::FrameInfo header = decoder.Header(bytes.Data(), bytes.ByteLength(), "");
+    std::vector<uint8_t> pixels;
+    const data::FrameView view = decoder.DecodeRegionScaled(
+        header, {number<int>(region, "x"), number<int>(region, "y"), number<int>(region, "width"), number<int>(region, "height")}, reduction, bytes.Data(),
+        bytes.ByteLength(), "", pixels);
+    auto object = Napi::Object::New(env);
+    object.Set("data", bytes_to_js(env, view.pixels, view.stride * static_cast<size_t>(view.region.height)));
+    object.Set("width", Napi::Number::New(env, view.region.width));
+    object.Set("height", Napi::Number::New(env, view.region.height));
+    object.Set("x", Napi::Number::New(env, view.region.x));
+    object.Set("y", Napi::Number::New(env, view.region.y));
+    object.Set("grid", grid_to_js(env, view.grid));
     return object;
   });
 }
@@ -113,12 +152,16 @@ Napi::Value encode_jpeg(const Napi::CallbackInfo& info) {
     const int width = info[1].As<Napi::Number>().Int32Value(), height = info[2].As<Napi::Number>().Int32Value();
     const auto options = info[3].As<Napi::Object>();
     const std::string subsampling = text(options, "subsampling");
-    const int chroma = subsampling == "444" ? data::tj::kSubsampling444 : subsampling == "422" ? data::tj::kSubsampling422 : data::tj::kSubsampling420;
+    const int chroma = subsampling == "444"    ? data::tj::kSubsampling444
+                       : subsampling == "422"  ? data::tj::kSubsampling422
+                       : subsampling == "440"  ? data::tj::kSubsampling440
+                       : subsampling == "gray" ? data::tj::kSubsamplingGray
+                                               : data::tj::kSubsampling420;
     const bool progressive = options.Get("progressive").ToBoolean().Value();
-    const Napi::Value restart = options.Get("restartRows");
+    const auto option = [&](const char* name) { return options.Has(name) && options.Get(name).IsNumber() ? number<int>(options, name) : 0; };
     const auto jpeg = data::EncodeJpeg(pixels_from_js(info[0], width, height), width, height,
                                        text(options, "format") == "rgb" ? data::tj::kPixelRgb : data::tj::kPixelBgr, number<int>(options, "quality"), chroma,
-                                       progressive, restart.IsNumber() ? restart.As<Napi::Number>().Int32Value() : 0);
+                                       {progressive, options.Get("optimize").ToBoolean().Value(), option("restartRows"), option("restartBlocks")});
     return bytes_to_js(info.Env(), jpeg.data(), jpeg.size());
   });
 }
@@ -131,23 +174,6 @@ Napi::Value jpeg_info(const Napi::CallbackInfo& info) {
     auto object = Napi::Object::New(info.Env());
     object.Set("width", Napi::Number::New(info.Env(), header.width));
     object.Set("height", Napi::Number::New(info.Env(), header.height));
-    return object;
-  });
-}
-
-Napi::Value verify_jpeg(const Napi::CallbackInfo& info) {
-  return guarded(info, "verifyJpeg", [&]() -> Napi::Value {
-    const std::string file = info[0].As<Napi::String>().Utf8Value();
-    // Kept by the thread: a worker that verifies a data set asks for thousands of frames of one size.
-    thread_local std::vector<uint8_t> bytes, pixels;
-    const size_t size = data::ReadFile(file, bytes);
-    data::JpegDecoder decoder;
-    const data::JpegInfo header = decoder.Header(bytes.data(), size, file);
-    decoder.Decode(header, bytes.data(), size, file, pixels);
-    auto object = Napi::Object::New(info.Env());
-    object.Set("width", Napi::Number::New(info.Env(), header.width));
-    object.Set("height", Napi::Number::New(info.Env(), header.height));
-    object.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(size)));
     return object;
   });
 }
@@ -305,10 +331,11 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("initJpeg", init_jpeg);
   add("jpegLibrary", jpeg_library);
+  add("usePixelKernels", use_pixel_kernels);
   add("decodeJpeg", decode_jpeg);
+  add("decodeReduced", decode_reduced);
   add("encodeJpeg", encode_jpeg);
   add("jpegInfo", jpeg_info);
-  add("verifyJpeg", verify_jpeg);
   add("cropSubwindow", crop_subwindow);
   add("cropFootprint", crop_footprint);
   add("cropGeometry", crop_geometry);
@@ -326,6 +353,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   add("packPlan", pack_plan);
   add("tarHeader", tar_header);
   add("fileStates", file_states);
+  register_data_frames(env, exports);
 }
 
 }  // namespace siam::binding

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../base/error.h"
+#include "../data/mean_job.h"
 #include "convert.h"
 #include "pool_work.h"
 
@@ -54,6 +55,8 @@ void IndexFileHandle::define(Napi::Env env, AddonEnv& addon) {
        InstanceAccessor<&IndexFileHandle::bytes>("bytes"), InstanceAccessor<&IndexFileHandle::meta>("meta"),
        InstanceAccessor<&IndexFileHandle::still>("still"), InstanceAccessor<&IndexFileHandle::empty_stills>("emptyStills"),
        InstanceMethod<&IndexFileHandle::sections>("sections"), InstanceMethod<&IndexFileHandle::first_change>("firstChange"),
+       InstanceMethod<&IndexFileHandle::load_means>("loadMeans"), InstanceMethod<&IndexFileHandle::save_means>("saveMeans"),
+       InstanceMethod<&IndexFileHandle::compute_means>("computeMeans"), InstanceAccessor<&IndexFileHandle::unsaved_means>("unsavedMeans"),
        InstanceMethod<&IndexFileHandle::dispose>("dispose")}));
 }
 
@@ -89,6 +92,51 @@ Napi::Value IndexFileHandle::sections(const Napi::CallbackInfo& info) {
   object.Set("textOffsets", copy_to_js<Napi::Uint32Array>(env, parts.texts.offsets, parts.texts.offsets.size));
   object.Set("textBytes", copy_to_js<Napi::Uint8Array>(env, parts.texts.bytes, parts.texts.bytes.size));
   return object;
+}
+
+Napi::Value IndexFileHandle::unsaved_means(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(get("unsavedMeans")->means()->unsaved()));
+}
+
+Napi::Value IndexFileHandle::load_means(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  return PoolWork<uint64_t>::Run(
+      info.Env(), "loadMeans", [path, file = get("loadMeans")] { return data::LoadMeans(path, file->mean_identity(), *file->means()); },
+      [](Napi::Env env, uint64_t& known) -> Napi::Value { return Napi::Number::New(env, static_cast<double>(known)); });
+}
+
+Napi::Value IndexFileHandle::save_means(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>().Utf8Value(), lock = info[1].As<Napi::String>().Utf8Value();
+  return PoolWork<data::SavedMeans>::Run(
+      info.Env(), "saveMeans", [path, lock, file = get("saveMeans")] { return data::SaveMeans(path, lock, file->mean_identity(), *file->means()); },
+      [](Napi::Env env, data::SavedMeans& saved) -> Napi::Value {
+        auto object = Napi::Object::New(env);
+        object.Set("known", Napi::Number::New(env, static_cast<double>(saved.known)));
+        object.Set("added", Napi::Number::New(env, static_cast<double>(saved.added)));
+        return object;
+      });
+}
+
+Napi::Value IndexFileHandle::compute_means(const Napi::CallbackInfo& info) {
+  const auto at = [&](size_t i) { return info[i].As<Napi::Number>().DoubleValue(); };
+  const auto first = static_cast<uint64_t>(at(0)), count = static_cast<uint64_t>(at(1));
+  const int threads = static_cast<int>(at(2));
+  return PoolWork<data::MeanJobResult>::Run(
+      info.Env(), "computeMeans",
+      [first, count, threads, file = get("computeMeans")] {
+        const data::DatasetIndex index("", 1, 0, data::IndexFile::Sections(file), file->stills(), nullptr, file->means());
+        return data::ComputeMeans(index, first, count, threads);
+      },
+      [](Napi::Env env, data::MeanJobResult& result) -> Napi::Value {
+        auto object = Napi::Object::New(env);
+        object.Set("computed", Napi::Number::New(env, static_cast<double>(result.computed)));
+        object.Set("failed", Napi::Number::New(env, static_cast<double>(result.failed)));
+        if (result.failed > 0) {
+          object.Set("firstFile", result.first_file);
+          object.Set("firstReason", result.first_reason);
+        }
+        return object;
+      });
 }
 
 Napi::Value IndexFileHandle::first_change(const Napi::CallbackInfo& info) {

@@ -24,6 +24,10 @@ class IndexFileHandle : public Handle<IndexFileHandle, const data::IndexFile> {
   Napi::Value empty_stills(const Napi::CallbackInfo& info);
   Napi::Value sections(const Napi::CallbackInfo& info);
   Napi::Value first_change(const Napi::CallbackInfo& info);
+  Napi::Value load_means(const Napi::CallbackInfo& info);
+  Napi::Value save_means(const Napi::CallbackInfo& info);
+  Napi::Value compute_means(const Napi::CallbackInfo& info);
+  Napi::Value unsaved_means(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "../base/error.h"
+#include "../engine/pinned_memory.h"
 #include "convert.h"
 #include "data_index.h"
 #include "data_pack.h"
@@ -29,7 +30,7 @@ std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& in
   if (file.IsObject()) {
     const auto opened = IndexFileHandle::unwrap(file, "file");
     return std::make_shared<data::DatasetIndex>(text(index, "name"), number<double>(index, "ratio"), number<int64_t>(index, "maxDiff"),
-                                                data::IndexFile::Sections(opened), opened->stills(), pack_of(index));
+                                                data::IndexFile::Sections(opened), opened->stills(), pack_of(index), opened->means());
   }
   const data::Stills stills{index.Get("still").ToBoolean().Value(), number_or<uint32_t>(index, "emptyStills", 0)};
   const Napi::Value sections = index.Get("sections");
@@ -66,6 +67,15 @@ std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& in
 
 }  // namespace
 
+data::BlockAllocator batch_memory(c10::Device device) {
+  // Only the engine thread works with devices; this asks for their memory alone.
+  if (!device.is_cpu() && !at::hasCUDA()) {
+    throw SiamException("ERR_DEVICE", "Expected an available device but received '" + device.str() + "': no such device was found here");
+  }
+  const auto memory = std::make_shared<engine::PinnedMemory>(device);
+  return {[memory](size_t bytes) { return memory->allocate(bytes); }, [memory](void* block) { memory->release(block); }};
+}
+
 data::Datasets datasets_from_js(const Napi::Value& value) {
   const auto array = value.As<Napi::Array>();
   data::Datasets datasets;
@@ -84,6 +94,19 @@ data::PixelGrid grid_from_js(const Napi::Value& value) {
     return grid;
   };
   return {axis("x"), axis("y")};
+}
+
+Napi::Object grid_to_js(Napi::Env env, const data::PixelGrid& grid) {
+  const auto axis = [env](const data::GridAxis& given) {
+    auto object = Napi::Object::New(env);
+    object.Set("origin", given.origin);
+    object.Set("step", given.step);
+    return object;
+  };
+  auto object = Napi::Object::New(env);
+  object.Set("x", axis(grid.x));
+  object.Set("y", axis(grid.y));
+  return object;
 }
 
 data::CropConfig crop_from_js(const Napi::Value& value) {
@@ -124,6 +147,8 @@ data::SampleConfig sample_from_js(const Napi::Object& spec) {
   config.target = target_from_js(spec.Get("target"));
   const Napi::Value remember = spec.Get("rememberMeans");
   config.remember_means = remember.IsUndefined() || remember.ToBoolean().Value();
+  const Napi::Value decode = spec.Get("decode");
+  config.fast_decode = decode.IsString() && decode.As<Napi::String>().Utf8Value() == "fast";
   return config;
 }
 
@@ -139,6 +164,8 @@ data::LoaderConfig loader_from_js(const Napi::Object& spec) {
   config.rank = number_or<int>(spec, "rank", 0);
   config.world_size = number_or<int>(spec, "worldSize", 1);
   config.strict = boolean(spec, "strict");
+  const Napi::Value device = spec.Get("device");
+  if (device.IsString()) config.allocator = batch_memory(c10::Device(device.As<Napi::String>().Utf8Value()));
   return config;
 }
 

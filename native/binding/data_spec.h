@@ -3,6 +3,8 @@
 
 #include <napi.h>
 
+#include <c10/core/Device.h>
+
 #include "../data/loader.h"
 
 namespace siam::binding {
@@ -12,6 +14,10 @@ data::Datasets datasets_from_js(const Napi::Value& value);
 
 /// @throws SiamException ERR_ARGUMENT unless the steps are positive
 data::PixelGrid grid_from_js(const Napi::Value& value);
+Napi::Object grid_to_js(Napi::Env env, const data::PixelGrid& grid);
+
+/// Memory for batches that are copied to `device`.     @throws ERR_DEVICE when it is not there
+data::BlockAllocator batch_memory(c10::Device device);
 
 data::CropConfig crop_from_js(const Napi::Value& value);
 data::TargetConfig target_from_js(const Napi::Value& value);

@@ -44,6 +44,7 @@ at::Tensor SiamTrackImpl::prepare(const at::Tensor& image, const char* name) con
   if (image.dim() != 4 || image.size(1) != 3 || (image.scalar_type() != at::kByte && image.scalar_type() != at::kFloat)) {
     throw SiamException("ERR_SHAPE", std::string("forward: expected ") + name + " [N,3,H,W] of uint8 or float32 but received " + describe(image));
   }
+  // To the device first, then to the compute type: uint8 is a quarter of the bytes. A batch of the trainer's is there already (engine/device_copies.h).
   return basemodel_->prepare(image.to(options_.device), options_.mode);
 }
 

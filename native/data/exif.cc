@@ -25,7 +25,9 @@ struct TiffReader {
   }
 };
 
-int OrientationInTiff(const uint8_t* data, size_t size) {
+}  // namespace
+
+int TiffOrientation(const uint8_t* data, size_t size) {
   if (size < 8) return kUpright;
   const bool little = data[0] == 'I' && data[1] == 'I';
   if (!little && !(data[0] == 'M' && data[1] == 'M')) return kUpright;
@@ -43,8 +45,6 @@ int OrientationInTiff(const uint8_t* data, size_t size) {
   return kUpright;
 }
 
-}  // namespace
-
 int ExifOrientation(const uint8_t* jpeg, size_t size) {
   size_t at = 2;
   while (at + 4 <= size && jpeg[at] == 0xFF) {
@@ -59,7 +59,7 @@ int ExifOrientation(const uint8_t* jpeg, size_t size) {
     const uint8_t* payload = jpeg + at + 4;
     const size_t payload_size = length - 2;
     if (marker == 0xE1 && payload_size > 6 && std::memcmp(payload, "Exif\0\0", 6) == 0) {
-      return OrientationInTiff(payload + 6, payload_size - 6);
+      return TiffOrientation(payload + 6, payload_size - 6);
     }
     at += 2 + length;
   }

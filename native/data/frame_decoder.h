@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "jpeg.h"
+#include "picture/picture_decoder.h"
+#include "scaled_jpeg.h"
 
 namespace siam::data {
 
@@ -14,6 +16,7 @@ struct FrameInfo {
   int width = 0;   ///< as shown, EXIF orientation applied
   int height = 0;
   JpegInfo jpeg;
+  std::optional<PictureInfo> picture;  ///< of a PNG or WebP frame; `jpeg` then says nothing
 };
 
 /// Decoders with their scratch memory. Not thread-safe: one for each thread. A format's library is looked for when a frame needs it.
@@ -32,10 +35,22 @@ class FrameDecoder {
   FrameView DecodeRegion(const FrameInfo& info, const Rect& wanted, const uint8_t* data, size_t size, const std::string& file,
                          std::vector<uint8_t>& out);
 
+  /// Decodes at least what bilinear sampling between the frame's pixels of `wanted` needs, `reduction` (2, 4 or 8) times smaller where the
+  /// format allows it, exactly where it does not: the view's grid says which.
+  FrameView DecodeRegionScaled(const FrameInfo& info, const Rect& wanted, int reduction, const uint8_t* data, size_t size,
+                               const std::string& file, std::vector<uint8_t>& out);
+
+  /// The same, and the whole frame's TruncatedMean.
+  FrameView DecodeRegionAndMean(const FrameInfo& info, const Rect& wanted, const uint8_t* data, size_t size, const std::string& file,
+                                std::vector<uint8_t>& out, Bgr& mean);
+
  private:
   JpegDecoder& Jpeg();
+  PictureDecoder& Picture();
 
   std::optional<JpegDecoder> jpeg_;
+  std::optional<ScaledJpegDecoder> scaled_;
+  std::optional<PictureDecoder> picture_;
 };
 
 }  // namespace siam::data

@@ -1,5 +1,6 @@
 #include "index.h"
 
+#include <algorithm>
 #include <map>
 #include <new>
 #include <utility>
@@ -109,8 +110,8 @@ DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, std
     : DatasetIndex(name, ratio, max_diff, Flatten(name, sequences, std::move(start), std::move(boxes), stills.still), stills) {}
 
 DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, IndexSections sections, Stills stills,
-                           std::shared_ptr<const PackFile> pack)
-    : name_(std::move(name)), ratio_(ratio), max_diff_(max_diff), stills_(stills), parts_(std::move(sections)), pack_(std::move(pack)) {
+                           std::shared_ptr<const PackFile> pack, std::shared_ptr<MeanTable> means)
+    : name_(std::move(name)), ratio_(ratio), max_diff_(max_diff), stills_(stills), parts_(std::move(sections)), pack_(std::move(pack)), means_(std::move(means)) {
   const auto expect = [&](bool holds, const auto&... what) {
     if (!holds) throw SiamException("ERR_DATA", (("data set " + name_ + ": expected ") + ... + std::string(what)));
   };
@@ -139,12 +140,16 @@ DatasetIndex::DatasetIndex(std::string name, double ratio, int64_t max_diff, Ind
            std::to_string(pack_->rows()));
     return;  // a pack has the means in its rows
   }
-  static_assert(std::atomic<uint32_t>::is_always_lock_free && sizeof(std::atomic<uint32_t>) == 4, "zero bytes are atomic zeros");
-  means_.reset(static_cast<std::atomic<uint32_t>*>(std::calloc(p.boxes.size, sizeof(std::atomic<uint32_t>))));
-  if (!means_) throw std::bad_alloc();
+  expect(!means_ || means_->rows() == p.boxes.size, "a table of means with a row for each frame");
+  if (!means_) means_ = std::make_shared<MeanTable>(p.boxes.size);
 }
 
 std::string DatasetIndex::Path(uint32_t sequence, uint32_t frame) const {
+  if (!pack_) return FramePath(sequence, frame);
+  return PackMember(FramePath(sequence, frame), stills_.still ? frame : 0);
+}
+
+std::string DatasetIndex::FramePath(uint32_t sequence, uint32_t frame) const {
   const SequenceRow& row = parts_.rows[sequence];
   const size_t at = size_t{row.extra} + Picture(frame);
   std::string path(parts_.texts[row.dir]);
@@ -154,16 +159,10 @@ std::string DatasetIndex::Path(uint32_t sequence, uint32_t frame) const {
   return path + patterns_[pattern_of_text_[row.pattern]].Name(number);
 }
 
-bool DatasetIndex::KnownMean(uint32_t sequence, uint32_t frame, Bgr& mean) const {
-  const uint32_t packed = Mean(sequence, frame).load(std::memory_order_relaxed);
-  if (packed == 0) return false;
-  mean = {static_cast<uint8_t>(packed), static_cast<uint8_t>(packed >> 8), static_cast<uint8_t>(packed >> 16)};
-  return true;
-}
-
-void DatasetIndex::RememberMean(uint32_t sequence, uint32_t frame, Bgr mean) const {
-  const uint32_t packed = 0xFF000000u | uint32_t{mean.r} << 16 | uint32_t{mean.g} << 8 | mean.b;
-  Mean(sequence, frame).store(packed, std::memory_order_relaxed);
+DatasetIndex::Place DatasetIndex::AtRow(uint64_t row) const {
+  const uint32_t* begin = parts_.start.data;
+  const auto sequence = static_cast<uint32_t>(std::upper_bound(begin, begin + parts_.start.size, row) - begin - 1);
+  return {sequence, static_cast<uint32_t>(row - parts_.start[sequence])};
 }
 
 }  // namespace siam::data

@@ -2,14 +2,13 @@
 // cached file, shared by all threads.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "index_sections.h"
+#include "mean_table.h"
 #include "pack/pack_file.h"
 
 namespace siam::data {
@@ -44,8 +43,9 @@ class DatasetIndex {
  public:
   /// @throws ERR_DATA when the parts do not fit together or hold no frame: sections that came from a file are not trusted
   /// @param pack  where the pictures are read from instead of the frames' files; its rows must be as many as the frames
+  /// @param means  a table of as many rows that others share; one of its own where it is empty
   DatasetIndex(std::string name, double ratio, int64_t max_diff, IndexSections sections, Stills stills = {},
-               std::shared_ptr<const PackFile> pack = nullptr);
+               std::shared_ptr<const PackFile> pack = nullptr, std::shared_ptr<MeanTable> means = nullptr);
 
   /// @param start  [sequences + 1] prefix sums of the number of frames     @param boxes  [frames] corners in pixels
   /// @throws ERR_DATA when the parts do not fit together or hold no frame
@@ -68,19 +68,23 @@ class DatasetIndex {
   /// Number of the frame among all frames, which is its row in a pack. Objects of a still have one each.
   uint64_t Row(uint32_t sequence, uint32_t frame) const { return uint64_t{parts_.start[sequence]} + frame; }
 
-  /// Means of whole frames that were seen before: a pure function of the file, kept so that it is decoded whole only once.
-  /// Lock-free; threads that miss at the same time store the same value.
-  bool KnownMean(uint32_t sequence, uint32_t frame, Bgr& mean) const;
-  void RememberMean(uint32_t sequence, uint32_t frame, Bgr mean) const;
+  struct Place {
+    uint32_t sequence, frame;
+  };
+  /// The inverse of Row().
+  Place AtRow(uint64_t row) const;
+  uint64_t rows() const { return parts_.boxes.size; }
+
+  /// Means of whole frames that were seen before; see MeanTable. Not for packs.
+  bool KnownMean(uint32_t sequence, uint32_t frame, uint32_t check, Bgr& mean) const { return means_->Known(MeanRow(sequence, frame), check, mean); }
+  bool HasMean(uint32_t sequence, uint32_t frame) const { return means_->Has(MeanRow(sequence, frame)); }
+  void RememberMean(uint32_t sequence, uint32_t frame, uint32_t check, Bgr mean) const { means_->Remember(MeanRow(sequence, frame), check, mean); }
 
  private:
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-  };
-
+  std::string FramePath(uint32_t sequence, uint32_t frame) const;
   /// Which picture of the sequence a frame is: all objects of a still are on its only one.
   uint32_t Picture(uint32_t frame) const { return stills_.still ? 0 : frame; }
-  std::atomic<uint32_t>& Mean(uint32_t sequence, uint32_t frame) const { return means_.get()[size_t{parts_.start[sequence]} + Picture(frame)]; }
+  size_t MeanRow(uint32_t sequence, uint32_t frame) const { return size_t{parts_.start[sequence]} + Picture(frame); }
 
   std::string name_;
   double ratio_;
@@ -90,8 +94,7 @@ class DatasetIndex {
   std::shared_ptr<const PackFile> pack_;
   std::vector<FrameNamePattern> patterns_;
   std::vector<uint32_t> pattern_of_text_;  ///< number in `patterns_` of each text that is a pattern
-  /// 0: not seen; else 0xFFrrggbb. From calloc: the pages of 14 million zeros take no memory until a mean is written there.
-  std::unique_ptr<std::atomic<uint32_t>, Free> means_;
+  std::shared_ptr<MeanTable> means_;  ///< empty for packs, which have the means in their rows
 };
 
 using Datasets = std::vector<std::shared_ptr<const DatasetIndex>>;

@@ -138,6 +138,7 @@ std::shared_ptr<const IndexFile> IndexFile::Open(const std::string& path) {
   const char* base = static_cast<const char*>(memory);
   index->memory_ = base;
   index->bytes_ = bytes;
+  index->header_crc_ = header.crc;
   // Pairs are drawn from all over: reading ahead would only bring in boxes that nobody asked for.
   madvise(memory, static_cast<size_t>(bytes), MADV_RANDOM);
   const auto& at = header.section;
@@ -160,6 +161,7 @@ std::shared_ptr<const IndexFile> IndexFile::Open(const std::string& path) {
   } catch (const SiamException& error) {
     throw SiamException("ERR_DATA", std::string("its contents do not fit together: ") + error.what(), path);
   }
+  index->means_ = std::make_shared<MeanTable>(index->sections_.boxes.size);
   return index;
 }
 

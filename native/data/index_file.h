@@ -9,6 +9,7 @@
 
 #include "file_state.h"
 #include "index.h"
+#include "mean_file.h"
 
 namespace siam::data {
 
@@ -28,6 +29,10 @@ class IndexFile {
   Stills stills() const { return stills_; }
   /// JSON that lib/data wrote: which data set it is, what was wrong with it, what it was built by.
   std::string_view meta() const { return {meta_.data, meta_.size}; }
+
+  /// Means of its frames, shared by all that samples them; a file that was replaced by another index has other ones.
+  const std::shared_ptr<MeanTable>& means() const { return means_; }
+  MeanIdentity mean_identity() const { return {bytes_, header_crc_}; }
 
   struct Change {
     std::string path;
@@ -50,6 +55,8 @@ class IndexFile {
   Span<FileState> states_;
   Span<char> meta_;
   Stills stills_;
+  uint32_t header_crc_ = 0;
+  std::shared_ptr<MeanTable> means_;
 };
 
 }  // namespace siam::data

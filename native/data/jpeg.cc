@@ -7,6 +7,8 @@
 
 #include "../base/error.h"
 #include "exif.h"
+#include "jpeg/baseline_decoder.h"
+#include "turn.h"
 
 namespace siam::data {
 namespace {
@@ -14,9 +16,6 @@ namespace {
 // Frames beyond this are refused: a header of 20 bytes may otherwise ask for 12 GB.
 constexpr int kMaxPixels = 1 << 28;
 constexpr int kMaxScans = 500;
-
-constexpr int kMcuWidth[] = {8, 16, 16, 8, 8, 32, 8};
-constexpr int kMcuHeight[] = {8, 8, 16, 8, 16, 8, 32};
 
 /// What a file that is no JPEG starts with, printable.
 std::string StartsWith(const uint8_t* data, size_t size) {
@@ -39,13 +38,6 @@ std::string StartsWith(const uint8_t* data, size_t size) {
   return "bytes " + hex;
 }
 
-/// Whether the end marker is the last thing in the file, padding of zero or 0xFF bytes aside.
-bool EndsWithEndMarker(const uint8_t* jpeg, size_t size) {
-  size_t end = size;
-  while (end > 2 && (jpeg[end - 1] == 0x00 || jpeg[end - 1] == 0xFF || jpeg[end - 1] == '\n' || jpeg[end - 1] == '\r')) --end;
-  return end >= 2 && jpeg[end - 2] == 0xFF && jpeg[end - 1] == 0xD9;
-}
-
 /// OpenCV's conversion of (inverted, as Adobe writes it) CMYK, bit by bit.
 void CmykToBgr(const uint8_t* cmyk, size_t pixels, uint8_t* bgr) {
   for (size_t i = 0; i < pixels; ++i, cmyk += 4, bgr += 3) {
@@ -56,69 +48,57 @@ void CmykToBgr(const uint8_t* cmyk, size_t pixels, uint8_t* bgr) {
   }
 }
 
-/// Where pixel (x, y) as shown lies in the stored frame of width × height.
-struct Turn {
-  int orientation, width, height;
-
-  void ToStored(int x, int y, int& stored_x, int& stored_y) const {
-    const int right = width - 1, bottom = height - 1;
-    switch (orientation) {
-      case 2: stored_x = right - x; stored_y = y; return;
-      case 3: stored_x = right - x; stored_y = bottom - y; return;
-      case 4: stored_x = x; stored_y = bottom - y; return;
-      case 5: stored_x = y; stored_y = x; return;
-      case 6: stored_x = y; stored_y = bottom - x; return;
-      case 7: stored_x = right - y; stored_y = bottom - x; return;
-      case 8: stored_x = right - y; stored_y = x; return;
-      default: stored_x = x; stored_y = y; return;
-    }
-  }
-
-  Rect ToStored(const Rect& shown) const {
-    int x0, y0, x1, y1;
-    ToStored(shown.x, shown.y, x0, y0);
-    ToStored(shown.x + shown.width - 1, shown.y + shown.height - 1, x1, y1);
-    return {std::min(x0, x1), std::min(y0, y1), std::abs(x1 - x0) + 1, std::abs(y1 - y0) + 1};
-  }
-};
-
-/// The frame's rectangle `stored` as shown: the inverse of Turn::ToStored for rectangles.
-Rect ToShown(const JpegInfo& info, const Rect& stored) {
-  const int right = info.stored_width - stored.x - stored.width;
-  const int below = info.stored_height - stored.y - stored.height;
-  switch (info.orientation) {
-    case 2: return {right, stored.y, stored.width, stored.height};
-    case 3: return {right, below, stored.width, stored.height};
-    case 4: return {stored.x, below, stored.width, stored.height};
-    case 5: return {stored.y, stored.x, stored.height, stored.width};
-    case 6: return {below, stored.x, stored.height, stored.width};
-    case 7: return {below, right, stored.height, stored.width};
-    case 8: return {stored.y, right, stored.height, stored.width};
-    default: return stored;
-  }
+/// The part of `wanted` that lies in the frame; at least one pixel.
+Rect Clipped(const JpegInfo& info, const Rect& wanted) {
+  const int x0 = std::clamp(wanted.x, 0, info.width - 1), x1 = std::clamp(wanted.x + wanted.width, x0 + 1, info.width);
+  const int y0 = std::clamp(wanted.y, 0, info.height - 1), y1 = std::clamp(wanted.y + wanted.height, y0 + 1, info.height);
+  return {x0, y0, x1 - x0, y1 - y0};
 }
 
 }  // namespace
 
-JpegDecoder::JpegDecoder() : api_(tj::Get()), handle_(api_.Init(tj::kInitDecompress)) {
-  if (handle_ == nullptr) throw SiamException("ERR_SETUP", "libturbojpeg could not make a decoder");
-  api_.Set(handle_, tj::kParamFastUpsample, 0);
-  api_.Set(handle_, tj::kParamFastDct, 0);
-  api_.Set(handle_, tj::kParamScanLimit, kMaxScans);
-  api_.Set(handle_, tj::kParamMaxPixels, kMaxPixels);
+bool EndsWithEndMarker(const uint8_t* jpeg, size_t size) {
+  size_t end = size;
+  while (end > 2 && (jpeg[end - 1] == 0x00 || jpeg[end - 1] == 0xFF || jpeg[end - 1] == '\n' || jpeg[end - 1] == '\r')) --end;
+  return end >= 2 && jpeg[end - 2] == 0xFF && jpeg[end - 1] == 0xD9;
 }
 
-JpegDecoder::~JpegDecoder() { api_.Destroy(handle_); }
+void RenewJpegHandle(const tj::Api& api, tj::Handle& handle) {
+  if (handle != nullptr) api.Destroy(handle);
+  handle = api.Init(tj::kInitDecompress);
+  if (handle == nullptr) throw SiamException("ERR_SETUP", "libturbojpeg could not make a decoder");
+  api.Set(handle, tj::kParamFastUpsample, 0);
+  api.Set(handle, tj::kParamFastDct, 0);
+  api.Set(handle, tj::kParamScanLimit, kMaxScans);
+  api.Set(handle, tj::kParamMaxPixels, kMaxPixels);
+}
+
+void ThrowIfDamaged(const tj::Api& api, tj::Handle handle, const std::string& file) {
+  const std::string reason = api.GetErrorStr(handle);
+  const bool warning = api.GetErrorCode(handle) == tj::kErrorWarning;
+  // A warning about junk between segments loses no pixels; every other one means missing or wrong coefficients.
+  if (warning && reason.find("extraneous bytes before marker") != std::string::npos) return;
+  throw SiamException("ERR_DATA", "Expected a complete JPEG frame but it is truncated or corrupt: " + reason, file);
+}
+
+JpegDecoder::JpegDecoder() : api_(tj::Get()), own_(std::make_unique<jpeg::BaselineDecoder>()) { RenewJpegHandle(api_, handle_); }
+
+JpegDecoder::~JpegDecoder() {
+  if (handle_ != nullptr) api_.Destroy(handle_);
+}
 
 void JpegDecoder::Fail(const std::string& file, const std::string& what) const { throw SiamException("ERR_DATA", what, file); }
 
 JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string& file) {
-  if (size == 0) Fail(file, "Expected a JPEG frame but the file is empty");
+  if (size == 0) Fail(file, "Expected a JPEG, PNG or WebP frame but the file is empty");
   if (size < 3 || jpeg[0] != 0xFF || jpeg[1] != 0xD8 || jpeg[2] != 0xFF) {
-    Fail(file, "Expected a JPEG frame but it starts with " + StartsWith(jpeg, size));
+    Fail(file, "Expected a JPEG, PNG or WebP frame but it starts with " + StartsWith(jpeg, size));
   }
   if (api_.DecompressHeader(handle_, jpeg, size) != 0 && api_.GetErrorCode(handle_) != tj::kErrorWarning) {
-    Fail(file, std::string("Expected a JPEG frame but its header is damaged: ") + api_.GetErrorStr(handle_));
+    const std::string reason = api_.GetErrorStr(handle_);
+    // A bad header makes the library refuse every frame after it.
+    RenewJpegHandle(api_, handle_);
+    Fail(file, "Expected a JPEG frame but its header is damaged: " + reason);
   }
   JpegInfo info;
   info.stored_width = api_.Get(handle_, tj::kParamWidth);
@@ -143,10 +123,10 @@ JpegInfo JpegDecoder::Header(const uint8_t* jpeg, size_t size, const std::string
 
 void JpegDecoder::Run(const JpegInfo& info, const Rect& stored, const uint8_t* jpeg, size_t size, const std::string& file,
                       uint8_t* out) {
-  // The library checks a region against the header that it read last, which may be another frame's: a pair's headers are both read first.
-  const bool other = api_.Get(handle_, tj::kParamWidth) != info.stored_width || api_.Get(handle_, tj::kParamHeight) != info.stored_height ||
-                     api_.Get(handle_, tj::kParamSubsampling) != info.subsampling;
-  if (other) api_.DecompressHeader(handle_, jpeg, size);
+  // A new handle for each frame: tables that a file lacks would be taken from the frame before it, and a bad one makes the library
+  // refuse every frame after it. The header is read first because a region is checked against the last one.
+  RenewJpegHandle(api_, handle_);
+  api_.DecompressHeader(handle_, jpeg, size);
   const bool whole = stored.width == info.stored_width && stored.height == info.stored_height;
   const tj::Region region = whole ? tj::Region{0, 0, 0, 0} : tj::Region{stored.x, stored.y, stored.width, stored.height};
   // The cropping region stays with the handle, so it is set for whole frames too.
@@ -158,69 +138,94 @@ void JpegDecoder::Run(const JpegInfo& info, const Rect& stored, const uint8_t* j
   if (cmyk) cmyk_.resize(pixels * 4);
   uint8_t* target = cmyk ? cmyk_.data() : out;
   if (api_.Decompress8(handle_, jpeg, size, target, stored.width * (cmyk ? 4 : 3), cmyk ? tj::kPixelCmyk : tj::kPixelBgr) != 0) {
-    const std::string reason = api_.GetErrorStr(handle_);
-    const bool warning = api_.GetErrorCode(handle_) == tj::kErrorWarning;
-    // A warning about junk between segments loses no pixels; every other one means missing or wrong coefficients.
-    if (!warning || reason.find("extraneous bytes before marker") == std::string::npos) {
-      Fail(file, "Expected a complete JPEG frame but it is truncated or corrupt: " + reason);
-    }
+    ThrowIfDamaged(api_, handle_, file);
   }
   if (cmyk) CmykToBgr(cmyk_.data(), pixels, out);
 }
 
-FrameView JpegDecoder::DecodeStored(const JpegInfo& info, const Rect& stored, const uint8_t* jpeg, size_t size,
-                                    const std::string& file, std::vector<uint8_t>& out) {
+uint8_t* JpegDecoder::Target(const JpegInfo& info, const Rect& stored, std::vector<uint8_t>& out) {
   const size_t bytes = static_cast<size_t>(stored.width) * stored.height * 3;
-  const bool upright = info.orientation == 1;
-  std::vector<uint8_t>& buffer = upright ? out : turned_;
+  std::vector<uint8_t>& buffer = info.orientation == 1 ? out : turned_;
   if (buffer.size() < bytes + kPixelSlack) buffer.resize(bytes + kPixelSlack);
-  Run(info, stored, jpeg, size, file, buffer.data());
+  return buffer.data();
+}
 
+FrameView JpegDecoder::Shown(const JpegInfo& info, const Rect& stored, std::vector<uint8_t>& out) {
+  const Turn turn{info.orientation, info.stored_width, info.stored_height};
   FrameView view;
   view.frame_width = info.width;
   view.frame_height = info.height;
-  view.region = ToShown(info, stored);
+  view.region = turn.ToShown(stored);
   view.stride = static_cast<size_t>(view.region.width) * 3;
-  if (!upright) {
+  if (info.orientation != 1) {
+    const size_t bytes = static_cast<size_t>(stored.width) * stored.height * 3;
     if (out.size() < bytes + kPixelSlack) out.resize(bytes + kPixelSlack);
-    const Turn turn{info.orientation, info.stored_width, info.stored_height};
-    for (int y = 0; y < view.region.height; ++y) {
-      uint8_t* row = out.data() + view.stride * y;
-      for (int x = 0; x < view.region.width; ++x) {
-        int from_x, from_y;
-        turn.ToStored(view.region.x + x, view.region.y + y, from_x, from_y);
-        std::memcpy(row + 3 * x, turned_.data() + (static_cast<size_t>(from_y - stored.y) * stored.width + (from_x - stored.x)) * 3, 3);
-      }
-    }
+    turn.Copy(turned_.data(), stored, view.region, out.data());
   }
   view.pixels = out.data();
   return view;
 }
 
+bool JpegDecoder::RunOwn(const JpegInfo& info, const Rect& wanted, const uint8_t* jpeg, size_t size, std::vector<uint8_t>& out, uint64_t* sums,
+                         FrameView& view) {
+  own_done_ = false;
+  if (!own_enabled_ || !EndsWithEndMarker(jpeg, size) || !own_->Open(jpeg, size)) return false;
+  // The library's header is what counts; ours must not see another frame in the same bytes.
+  const int colorspace = own_->components() == 1 ? tj::kColorspaceGray : tj::kColorspaceYcc;
+  if (own_->width() != info.stored_width || own_->height() != info.stored_height || colorspace != info.colorspace) return false;
+  const Rect stored = own_->Enlarged(Turn{info.orientation, info.stored_width, info.stored_height}.ToStored(wanted));
+  if (!own_->Decode(stored, Target(info, stored, out), sums)) return false;
+  view = Shown(info, stored, out);
+  own_done_ = true;
+  return true;
+}
+
+FrameView JpegDecoder::RunLibrary(const JpegInfo& info, const Rect& stored, const uint8_t* jpeg, size_t size, const std::string& file,
+                                  std::vector<uint8_t>& out) {
+  Run(info, stored, jpeg, size, file, Target(info, stored, out));
+  return Shown(info, stored, out);
+}
+
 FrameView JpegDecoder::Decode(const JpegInfo& info, const uint8_t* jpeg, size_t size, const std::string& file,
                               std::vector<uint8_t>& out) {
-  return DecodeStored(info, {0, 0, info.stored_width, info.stored_height}, jpeg, size, file, out);
+  FrameView view;
+  if (RunOwn(info, {0, 0, info.width, info.height}, jpeg, size, out, nullptr, view)) return view;
+  return RunLibrary(info, {0, 0, info.stored_width, info.stored_height}, jpeg, size, file, out);
 }
 
 FrameView JpegDecoder::DecodeRegion(const JpegInfo& info, const Rect& wanted, const uint8_t* jpeg, size_t size,
                                     const std::string& file, std::vector<uint8_t>& out) {
-  const int x0 = std::clamp(wanted.x, 0, info.width - 1), x1 = std::clamp(wanted.x + wanted.width, x0 + 1, info.width);
-  const int y0 = std::clamp(wanted.y, 0, info.height - 1), y1 = std::clamp(wanted.y + wanted.height, y0 + 1, info.height);
-  const bool known = info.subsampling >= 0 && info.subsampling < static_cast<int>(std::size(kMcuWidth));
-  if (!known || !EndsWithEndMarker(jpeg, size)) return Decode(info, jpeg, size, file, out);
+  const Rect shown = Clipped(info, wanted);
+  FrameView view;
+  if (RunOwn(info, shown, jpeg, size, out, nullptr, view)) return view;
+  const auto [mcu_w, mcu_h] = McuOf(info.subsampling);
+  if (mcu_w == 0 || !EndsWithEndMarker(jpeg, size)) return RunLibrary(info, {0, 0, info.stored_width, info.stored_height}, jpeg, size, file, out);
 
-  const Rect stored = Turn{info.orientation, info.stored_width, info.stored_height}.ToStored(Rect{x0, y0, x1 - x0, y1 - y0});
+  const Rect stored = Turn{info.orientation, info.stored_width, info.stored_height}.ToStored(shown);
   // One MCU more on each side: the upsampler's neighbours at the region's edge then are real ones for all wanted pixels.
-  const int mcu_w = kMcuWidth[info.subsampling], mcu_h = kMcuHeight[info.subsampling];
   const int left = std::max(0, stored.x / mcu_w - 1) * mcu_w;
   const int right = std::min(info.stored_width, ((stored.x + stored.width + mcu_w - 1) / mcu_w + 1) * mcu_w);
   const int top = std::max(0, stored.y - mcu_h);
   const int bottom = std::min(info.stored_height, stored.y + stored.height + 2);
-  return DecodeStored(info, {left, top, right - left, bottom - top}, jpeg, size, file, out);
+  return RunLibrary(info, {left, top, right - left, bottom - top}, jpeg, size, file, out);
+}
+
+FrameView JpegDecoder::DecodeRegionAndMean(const JpegInfo& info, const Rect& wanted, const uint8_t* jpeg, size_t size, const std::string& file,
+                                           std::vector<uint8_t>& out, Bgr& mean) {
+  FrameView view;
+  uint64_t sums[3];
+  if (RunOwn(info, Clipped(info, wanted), jpeg, size, out, sums, view)) {
+    const uint64_t pixels = static_cast<uint64_t>(info.width) * static_cast<uint64_t>(info.height);
+    mean = {static_cast<uint8_t>(sums[0] / pixels), static_cast<uint8_t>(sums[1] / pixels), static_cast<uint8_t>(sums[2] / pixels)};
+    return view;
+  }
+  view = RunLibrary(info, {0, 0, info.stored_width, info.stored_height}, jpeg, size, file, out);
+  mean = TruncatedMean(view);
+  return view;
 }
 
 std::vector<uint8_t> EncodeJpeg(const uint8_t* pixels, int width, int height, int pixel_format, int quality, int subsampling,
-                                bool progressive, int restart_rows) {
+                                const EncodeOptions& options) {
   const tj::Api& api = tj::Get();
   std::unique_ptr<void, void (*)(void*)> handle(api.Init(tj::kInitCompress), api.Destroy);
   if (!handle) throw SiamException("ERR_SETUP", "libturbojpeg could not make an encoder");
@@ -228,8 +233,10 @@ std::vector<uint8_t> EncodeJpeg(const uint8_t* pixels, int width, int height, in
   size_t size = 0;
   const bool done = api.Set(handle.get(), tj::kParamQuality, quality) == 0 &&
                     api.Set(handle.get(), tj::kParamSubsampling, subsampling) == 0 &&
-                    api.Set(handle.get(), tj::kParamProgressive, progressive ? 1 : 0) == 0 &&
-                    api.Set(handle.get(), tj::kParamRestartRows, restart_rows) == 0 &&
+                    api.Set(handle.get(), tj::kParamProgressive, options.progressive ? 1 : 0) == 0 &&
+                    api.Set(handle.get(), tj::kParamOptimize, options.optimize ? 1 : 0) == 0 &&
+                    api.Set(handle.get(), tj::kParamRestartRows, options.restart_rows) == 0 &&
+                    (options.restart_blocks == 0 || api.Set(handle.get(), tj::kParamRestartBlocks, options.restart_blocks) == 0) &&
                     api.Compress8(handle.get(), pixels, width, 0, height, pixel_format, &jpeg, &size) == 0;
   const std::unique_ptr<unsigned char, void (*)(void*)> owner(jpeg, api.Free);
   if (!done) throw SiamException("ERR_ARGUMENT", std::string("JPEG encoding failed: ") + api.GetErrorStr(handle.get()));

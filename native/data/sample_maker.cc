@@ -31,6 +31,12 @@ Rect Union(const Rect& a, const Rect& b) {
   return {x0, y0, x1 - x0, y1 - y0};
 }
 
+/// How much smaller a frame may be decoded for this crop.
+int ReductionOf(const CropSquare& crop) {
+  const WarpAxes warp = WarpOf(crop);
+  return ReductionFor(std::min(warp.step_x, warp.step_y));
+}
+
 std::string SizeText(const FrameSize& size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
 
 FrameSize FrameSizeIn(const PackRow& row) { return {static_cast<int>(row.frame_width), static_cast<int>(row.frame_height)}; }
@@ -64,7 +70,7 @@ void SampleMaker::Read(const FrameRef& ref, Frame& frame) {
   frame.size = frame.packed ? FrameSizeIn(*frame.packed) : FrameSize{frame.info.width, frame.info.height};
 }
 
-FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part) {
+FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part, int reduction) {
   const Stopwatch watch(times_.decode);
   ++times_.region_decodes;
   if (frame.packed) {
@@ -73,13 +79,16 @@ FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part) {
     PlaceInFrame(*frame.packed, view);
     return view;
   }
+  if (reduction > 1) {
+    return decoder_.DecodeRegionScaled(frame.info, part, reduction, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
+  }
   return decoder_.DecodeRegion(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
 }
 
-FrameView SampleMaker::DecodeWhole(Frame& frame) {
+FrameView SampleMaker::DecodePartAndMean(Frame& frame, const Rect& part, Bgr& mean) {
   const Stopwatch watch(times_.decode);
   ++times_.whole_decodes;
-  return decoder_.Decode(frame.info, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels);
+  return decoder_.DecodeRegionAndMean(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels, mean);
 }
 
 PairRef SampleMaker::Pair(uint32_t epoch, uint32_t sample, uint32_t attempt) {
@@ -103,24 +112,29 @@ void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const 
                     frame_x.path);
   }
 
+  int reduction_z = config_.fast_decode ? ReductionOf(geometry.z) : 1, reduction_x = config_.fast_decode ? ReductionOf(geometry.x) : 1;
+  if (same_frame) reduction_z = reduction_x = std::min(reduction_z, reduction_x);
   const Rect part_z = Footprint(geometry.z), part_x = Footprint(geometry.x);
   const bool leaves = !Rect{0, 0, z_.size.width, z_.size.height}.Contains(part_z) ||
                       !Rect{0, 0, frame_x.size.width, frame_x.size.height}.Contains(part_x);
-  // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which that frame is decoded whole, once. A pack has it.
+  // Both crops are padded with the mean of the template's frame (QUIRKS 7), for which all of that frame is decoded, once. A pack has it.
   Bgr border;
   const DatasetIndex& dataset = sampler_->dataset(pair.z);
-  const bool known = z_.packed || (config_.remember_means && dataset.KnownMean(pair.z.sequence, pair.z.frame, border));
+  const bool remembers = leaves && !z_.packed && config_.remember_means;
+  // Of the bytes that were read, so that a frame that was replaced meanwhile is found out; a hundredth of what a decode costs.
+  const uint32_t check = remembers ? MeanTable::CheckOf(z_.bytes.data, z_.bytes.size) : 0;
+  const bool known = z_.packed || (remembers && dataset.KnownMean(pair.z.sequence, pair.z.frame, check, border));
+  const bool whole = leaves && !known;
   if (z_.packed) border = z_.packed->Mean();
+  const Rect wanted_z = same_frame ? Union(part_z, part_x) : part_z;
   FrameView view_z;
-  if (leaves && !known) {
-    view_z = DecodeWhole(z_);
-    const Stopwatch watch(times_.mean);
-    border = TruncatedMean(view_z);
-    if (config_.remember_means) dataset.RememberMean(pair.z.sequence, pair.z.frame, border);
-  } else {
-    view_z = DecodePart(z_, same_frame ? Union(part_z, part_x) : part_z);
+  if (whole) {
+    view_z = DecodePartAndMean(z_, wanted_z, border);
+    if (remembers) dataset.RememberMean(pair.z.sequence, pair.z.frame, check, border);
   }
-  const FrameView view_x = same_frame ? view_z : DecodePart(frame_x, part_x);
+  // What was decoded with the mean serves the crops too, unless they are made from a smaller frame: whether the mean was known must not show.
+  if (!whole || reduction_z > 1) view_z = DecodePart(z_, wanted_z, reduction_z);
+  const FrameView view_x = same_frame ? view_z : DecodePart(frame_x, part_x, reduction_x);
 
   {
     const Stopwatch watch(times_.warp);

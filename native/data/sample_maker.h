@@ -44,6 +44,7 @@ struct SampleConfig {
   CropConfig crop;
   TargetConfig target;
   bool remember_means = true;
+  bool fast_decode = false;  ///< frames for crops that are at least twice coarser are decoded smaller: not exact
 };
 
 class SampleMaker {
@@ -73,8 +74,8 @@ class SampleMaker {
 
   FrameSize SizeOf(const FrameRef& ref);
   void Read(const FrameRef& ref, Frame& frame);
-  FrameView DecodePart(Frame& frame, const Rect& part);
-  FrameView DecodeWhole(Frame& frame);
+  FrameView DecodePart(Frame& frame, const Rect& part, int reduction);
+  FrameView DecodePartAndMean(Frame& frame, const Rect& part, Bgr& mean);
 
   std::shared_ptr<const PairSampler> sampler_;
   std::shared_ptr<FrameStore> store_;

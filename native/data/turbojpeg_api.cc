@@ -47,6 +47,7 @@ void Load(const std::string& path) {
                         Bind(library, "tj3GetErrorStr", api.GetErrorStr) && Bind(library, "tj3GetErrorCode", api.GetErrorCode) &&
                         Bind(library, "tj3Set", api.Set) && Bind(library, "tj3Get", api.Get) &&
                         Bind(library, "tj3DecompressHeader", api.DecompressHeader) &&
+                        Bind(library, "tj3SetScalingFactor", api.SetScalingFactor) &&
                         Bind(library, "tj3SetCroppingRegion", api.SetCroppingRegion) &&
                         Bind(library, "tj3Decompress8", api.Decompress8) && Bind(library, "tj3Compress8", api.Compress8) &&
                         Bind(library, "tj3Transform", api.DoTransform) && Bind(library, "tj3Free", api.Free);

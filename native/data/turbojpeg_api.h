@@ -22,6 +22,10 @@ struct Transform {
   int (*filter)(short*, Region, Region, int, int, Transform*);
 };
 
+struct ScalingFactor {
+  int num, denom;
+};
+
 // Values of TurboJPEG 3.1's enumerations (turbojpeg.h: TJINIT, TJPF, TJSAMP, TJCS, TJPARAM, TJXOPT, TJERR). They are part of its ABI.
 constexpr int kInitCompress = 0;
 constexpr int kInitDecompress = 1;
@@ -39,7 +43,7 @@ constexpr int kSubsampling440 = 4;
 constexpr int kSubsampling411 = 5;
 constexpr int kSubsampling441 = 6;
 
-constexpr int kColorspaceYcbcr = 1;
+constexpr int kColorspaceYcc = 1;
 constexpr int kColorspaceGray = 2;
 constexpr int kColorspaceCmyk = 3;
 constexpr int kColorspaceYcck = 4;
@@ -53,6 +57,7 @@ constexpr int kParamPrecision = 7;
 constexpr int kParamColorspace = 8;
 constexpr int kParamFastUpsample = 9;
 constexpr int kParamFastDct = 10;
+constexpr int kParamOptimize = 11;
 constexpr int kParamProgressive = 12;
 constexpr int kParamScanLimit = 13;
 constexpr int kParamLossless = 15;
@@ -74,6 +79,7 @@ struct Api {
   int (*Set)(Handle, int param, int value);
   int (*Get)(Handle, int param);
   int (*DecompressHeader)(Handle, const unsigned char* jpeg, size_t size);
+  int (*SetScalingFactor)(Handle, ScalingFactor factor);
   int (*SetCroppingRegion)(Handle, Region region);
   int (*Decompress8)(Handle, const unsigned char* jpeg, size_t size, unsigned char* out, int pitch, int pixel_format);
   int (*Compress8)(Handle, const unsigned char* pixels, int width, int pitch, int height, int pixel_format, unsigned char** jpeg,

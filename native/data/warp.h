@@ -6,6 +6,7 @@
 
 #include "geometry.h"
 #include "image.h"
+#include "warp_kernels.h"
 #include "warp_taps.h"
 
 namespace siam::data {
@@ -15,9 +16,8 @@ enum class PixelLayout { kPlanar, kInterleaved };
 /// Scratch memory of a thread that warps; keeps its size between calls.
 struct WarpScratch {
   std::vector<AxisTap> taps;      ///< of each output column
-  std::vector<int32_t> left;      ///< their left taps
-  std::vector<float> weight;      ///< their right taps' weights, four times each
-  std::vector<float> rows[4];     ///< B G R 0 for each output column: two source rows resampled, the border, a mixture at the frame's edge
+  ColumnTaps columns;             ///< the same for the kernels
+  std::vector<float> rows[4];     ///< FloatRows: two source rows resampled, the border, a mixture at the frame's edge
 };
 
 /// Bilinear in float32, rounded to nearest (half to even); pixels outside of the frame have the border's value.
@@ -28,7 +28,7 @@ struct WarpScratch {
 /// Within one level of OpenCV 5's warpAffine; the same on every CPU (no fused multiply-add). Parity: test/golden/crop-pixels.
 void WarpCrop(const FrameView& frame, const CropSquare& crop, Bgr border, PixelLayout layout, WarpScratch& scratch, uint8_t* out);
 
-/// Name of the instruction set that the pixel loops use on this machine: avx2 or baseline.
+/// Name of the instruction set that the pixel loops use on this machine: avx512, avx2 or baseline.
 const char* PixelKernels();
 
 }  // namespace siam::data

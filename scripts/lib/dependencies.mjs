@@ -1,5 +1,5 @@
 /** Step 1: the npm packages of the lock file, and a current Node among them. */
-import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { openLog, SetupFailure } from './report.mjs'
 import { probe, remediesFor, runTool, which } from './run-tool.mjs'
@@ -15,7 +15,9 @@ export function atLeast(version, [major, minor]) {
 }
 
 /**
- * Compares what is installed with the lock file, package by package; optional packages of other platforms may be absent.
+ * Compares what is installed with the lock file, package by package. Optional packages of other platforms may be absent; one that is
+ * ready-built for this platform counts when the lock file is newer than the installation, so that an update brings it once and a machine
+ * that leaves it out is not asked again.
  * @returns {string | undefined} why an installation is needed, or undefined
  */
 export function staleDependencies(root) {
@@ -33,7 +35,10 @@ export function staleDependencies(root) {
   } catch {
     return 'an earlier installation did not finish'
   }
+  const lockIsNewer = changedAt(path.join(root, 'package-lock.json')) > changedAt(path.join(modules, '.package-lock.json'))
   for (const [place, entry] of Object.entries(wanted)) {
+    const isBuiltForUs = entry.optional === true && entry.dev !== true && entry.os?.includes(process.platform) === true && entry.cpu?.includes(process.arch) === true
+    if (isBuiltForUs && lockIsNewer && installed[place] === undefined) return `${place} is missing`
     if (place === '' || entry.optional === true || entry.devOptional === true || entry.peer === true) continue
     const have = installed[place]
     if (have === undefined) return `${place} is missing`
@@ -42,6 +47,10 @@ export function staleDependencies(root) {
   }
   if (wanted['node_modules/node'] !== undefined && !nodeRuns(bundledNode(root))) return 'node_modules/node has no working binary'
   return undefined
+}
+
+function changedAt(file) {
+  return statSync(file).mtimeMs
 }
 
 function bundledNode(root) {

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { indexCacheMode, pruneIndexes } from '../../lib/data/cache-folder.ts'
+import { indexCacheMode, meansFileOf, pruneIndexes } from '../../lib/data/cache-folder.ts'
 import { DatasetIndex } from '../../lib/data/compact-index.ts'
 import { headerBytes } from '../../lib/data/index-file.ts'
 import { crc32c } from '../../lib/monitors/tfevents/crc32c.ts'
@@ -239,11 +239,12 @@ describe('where indexes are kept', () => {
       const file = path.join(dir, `X-${name}.siamidx`)
       copyFileSync(theFile(), file)
       utimesSync(file, 1000 + i, 1000 + i)
+      if (name === 'b') writeFileSync(meansFileOf(file), 'its means')
       return file
     })
     writeFileSync(path.join(dir, 'notes.txt'), 'not ours')
     const size = statSync(theFile()).size
-    expect(await pruneIndexes(dir, copies[0]!, size * 3)).toEqual([copies[1]])
+    expect(await pruneIndexes(dir, copies[0]!, size * 3)).toEqual([copies[1], meansFileOf(copies[1]!)])
     expect(await pruneIndexes(dir, copies[0]!, 10)).toEqual([copies[2], theFile()])
     expect(cacheFiles(cache)).toEqual([copies[0], path.join(dir, 'notes.txt')])
     rmSync(path.join(dir, 'notes.txt'))

@@ -152,7 +152,7 @@ describe('SiamFCppTracker', () => {
     expect(await tracker.update(jpeg)).toEqual(first)
     await expect(tracker.update(path.join(dir, 'missing.jpg'))).rejects.toMatchObject({ code: 'ERR_IO', file: path.join(dir, 'missing.jpg') })
     await expect(tracker.update(truncated)).rejects.toMatchObject({ code: 'ERR_DATA', file: truncated })
-    await expect(tracker.update(textFile)).rejects.toMatchObject({ code: 'ERR_DATA', file: textFile, message: expect.stringMatching(/neither a JPEG nor a PNG/) })
+    await expect(tracker.update(textFile)).rejects.toMatchObject({ code: 'ERR_DATA', file: textFile, message: expect.stringMatching(/a JPEG, PNG or WebP frame but it starts with "not a picture/) })
     await expect(tracker.update(empty)).rejects.toMatchObject({ code: 'ERR_DATA', file: empty, message: expect.stringMatching(/empty/) })
     await expect(tracker.update(Buffer.from('\x89PNG rubbish'))).rejects.toMatchObject({ code: 'ERR_DATA' })
     expect(await tracker.update(jpeg)).toEqual(second)

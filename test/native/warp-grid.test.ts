@@ -1,5 +1,5 @@
 /** Crops of pictures on another grid than the frame's: against the same arithmetic in TypeScript, and against the frame itself. */
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import type { PixelGrid } from '../../lib/native/addon.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { levelDifferences, testPicture } from '../helpers/pixels.ts'
@@ -74,6 +74,43 @@ describe.each(squares.map((square) => [square]))('the crop around %j', (square) 
     const ch = Math.min(Math.max(touched.y + touched.height, y + 1), h) - y
     const part = cut(picture, w, x, y, cw, ch)
     expect(addon.cropSubwindow(part, cw, ch, ...square, size, border, 'hwc', { frame: { width, height }, grid, at: { x, y } })).toEqual(whole)
+  })
+})
+
+describe('each instruction set\'s loops', () => {
+  afterAll(() => addon.usePixelKernels(''))
+
+  /** Widths around the vectors' ones, and steps from much finer to much coarser than the frame; noise, so that a wrong tap shows. */
+  const cases = [2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 303].flatMap((size) => [0.21, 0.9, 1, 1.33, 2.4, 2.7, 3.9].map((step) => [size, step] as const))
+  const [w, h] = [400, 60]
+  const noise = Uint8Array.from({ length: w * h * 3 }, (_, i) => ((i * 2654435761) >>> 13) & 255)
+
+  it.each(addon.usePixelKernels(''))('%s: the bits of the reference', (name) => {
+    addon.usePixelKernels(name)
+    for (const [size, step] of cases) {
+      // Rows in plenty would only repeat: the crop's lower end lies far below the frame.
+      const square: Square = [37.3 + (step * size) / 2, 21.7 + (step * size) / 2, step * (size - 1) + 1]
+      for (const at of [square, [square[0] - 60, square[1], square[2]] as Square]) {
+        const crop = addon.cropSubwindow(noise, w, h, ...at, size, border, 'chw')
+        const expected = referenceCrop(noise, w, h, at, size, border)
+        const interleaved = addon.cropSubwindow(noise, w, h, ...at, size, border)
+        expect(Buffer.compare(interleaved, expected), `${size} by ${step}, interleaved`).toBe(0)
+        const planes = Uint8Array.from(crop, (_value, i) => crop[(i % 3) * size * size + Math.floor(i / 3)]!)
+        expect(Buffer.compare(planes, expected), `${size} by ${step}`).toBe(0)
+      }
+    }
+  })
+
+  it.each(addon.usePixelKernels(''))('%s: the same mean', (name) => {
+    addon.usePixelKernels(name)
+    const sums = [0, 0, 0]
+    for (let i = 0; i < 3 * 61 * 47; i += 1) sums[i % 3]! += frame[i]!
+    const outside = addon.cropSubwindow(frame, width, height, -1e5, -1e5, 10, 2, null)
+    expect(Array.from(outside.subarray(0, 3))).toEqual(sums.map((sum) => Math.floor(sum / (width * height))))
+  })
+
+  it('of another name are refused', () => {
+    expect(() => addon.usePixelKernels('mmx')).toThrow(/Expected pixel loops that this CPU runs but received 'mmx'/)
   })
 })
 

@@ -20,13 +20,14 @@ describe('a sound installation', () => {
     expect(typeof report.cuda.available).toBe('boolean')
     expect(report.cuda.reason).not.toBe('')
     expect(report.jpeg.version).toMatch(/\d/)
+    expect(report.pictures).toMatchObject({ version: expect.stringMatching(/^8\./), missing: null })
     expect(report.cpu.simd).toMatch(/\w/)
   })
 
   it('prints the same for people', async () => {
     const { code, stdout } = await runCli(['doctor'])
     expect(code).toBe(0)
-    for (const word of ['libtorch', 'cuda', 'jpeg', 'node', 'cpu', 'everything that training needs is in place']) expect(stdout).toContain(word)
+    for (const word of ['libtorch', 'cuda', 'jpeg', 'pictures  libvips 8.', 'node', 'cpu', 'everything that training needs is in place']) expect(stdout).toContain(word)
   })
 })
 

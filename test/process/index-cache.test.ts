@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { damage, makeTinyDataset, removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
+import { damage, frameFile, makeTinyDataset, removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
 import { collect, runCli, startCli } from '../helpers/run-cli.ts'
 import { terminateTen } from '../helpers/terminate-workers.ts'
 
@@ -26,6 +26,7 @@ const args = (...more: string[]): string[] => ['data', 'index', config, `train.t
 const env = (cache: string, mode = ''): Record<string, string> => ({ XDG_CACHE_HOME: path.join(folder, cache), SIAMFCPP_INDEX_CACHE: mode })
 
 interface Entry {
+  means?: { file: string; computed: number; known: number; failed: number; firstFailure: { file: string; reason: string } | null; seconds: number }
   dataset: string
   sequences: number
   frames: number
@@ -39,6 +40,21 @@ interface Entry {
 const entryOf = (stdout: string): Entry => (JSON.parse(stdout) as { datasets: Entry[] }).datasets[0]!
 
 describe('siamtrain data index', () => {
+  it('--means decodes each frame once, goes on where it was, and tells what cannot be decoded', async () => {
+    const real = path.join(folder, 'real')
+    makeTinyDataset(real, { sequences: 2, frames: 4 })
+    writeFileSync(frameFile(real, 1, 3), 'no picture')
+    const means = (...more: string[]) => runCli(['data', 'index', config, `train.track.data.sampler.submodules.dataset.GOT10kDataset.dataset_root=${real}`, '--means', ...more], { env: env('means') })
+    const first = entryOf((await means('--json', '--threads', '2')).stdout)
+    expect(first.means).toMatchObject({ computed: 7, known: 7, failed: 1, firstFailure: { file: frameFile(real, 1, 3) } })
+    expect(first.means!.file).toBe(first.cacheFile!.replace('.siamidx', '.siammeans'))
+    const text = await means()
+    expect(text.stdout).toMatch(/7 means of frames in \/.*\.siammeans, 0 of them computed in [\d.]+ s\n {2}1 frames cannot be decoded, the first is .*00000004\.jpg: Expected/)
+    const uncached = await runCli(args('--means'), { env: env('means', 'none') })
+    expect([uncached.code, uncached.stderr]).toEqual([1, expect.stringMatching(/ERR_CONFIG.*means are kept beside a cached index/)])
+    expect((await runCli(args('--means', '--threads', '0'), { env: env('means') })).code).toBe(2)
+  })
+
   it('builds, then opens, then builds again when told to; results on stdout, reasons on stderr', async () => {
     const first = await runCli(args('--json'), { env: env('a') })
     expect([first.code, first.stderr]).toEqual([0, ''])

@@ -43,6 +43,19 @@ echo '{ "packages": { "node_modules/left-pad": { "version": "1.3.0" } } }' > nod
     expect((await fixture.run('dependencies')).output).toContain('left-pad is 1.2.0, the lock file says 1.3.0')
   })
 
+  it('installs an optional package that is built for this platform once, when the lock file is newer', async () => {
+    const calls = path.join(fixture.folder, 'npm-calls')
+    fixture.fake('npm', workingNpm(calls))
+    await fixture.run('dependencies')
+    expect((await fixture.run('dependencies')).output).toContain('npm packages: up to date')
+    const entry = (os: string) => ({ version: '1.0.0', optional: true, os: [os], cpu: [process.arch] })
+    const lock = JSON.parse(fixture.read('package-lock.json')) as { packages: Record<string, unknown> }
+    fixture.write('package-lock.json', JSON.stringify({ ...lock, packages: { ...lock.packages, 'node_modules/ours': entry(process.platform), 'node_modules/theirs': entry('plan9') } }))
+    expect((await fixture.run('dependencies')).output).toContain('npm packages: installed (node_modules/ours is missing)')
+    // This npm leaves it out, as one that was told to does: it is not asked for again.
+    expect((await fixture.run('dependencies')).output).toContain('npm packages: up to date')
+  })
+
   it('no network: says so, and works when run again', async () => {
     fixture.fake('npm', 'mkdir -p node_modules; echo "npm error code ENOTFOUND"; echo "npm error network request to https://registry.invalid failed"; exit 1')
     const failed = await fixture.run('dependencies')

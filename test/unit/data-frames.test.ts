@@ -34,6 +34,7 @@ describe('patternOf', () => {
 
   it('only .jpg and .jpeg count as frames, in the order of their names', () => {
     expect(frameNamesOf(['b.jpg', 'groundtruth.txt', 'a.JPEG', 'thumb.png', 'x.jpg.txt'])).toEqual(['a.JPEG', 'b.jpg'])
+    expect(frameNamesOf(['b.webp', 'c.PNG', 'groundtruth.txt', 'a.png', 'x.png.txt'])).toEqual(['a.png', 'b.webp', 'c.PNG'])
   })
 })
 

@@ -92,15 +92,15 @@ describe('ImageFolderDataset', () => {
   it('frames of another format are named', async () => {
     makeImageFolder(root, { names: ['a'], frames: 0 })
     writeLines(path.join(root, 'a/groundtruth.txt'), ['1,2,3,4'])
-    writeFileSync(path.join(root, 'a/0001.png'), '')
-    expect((await failure(open())).message).toContain('"0001.png": training reads JPEG only')
+    writeFileSync(path.join(root, 'a/0001.bmp'), '')
+    expect((await failure(open())).message).toContain('"0001.bmp": training reads JPEG, PNG and WebP')
   })
 
   it('no root, no annotation, wrong keys', async () => {
     expect((await failure(open({ dataset_root: '' }))).message).toContain('Expected a path for dataset.ImageFolderDataset.dataset_root')
     expect((await failure(openAll('ImageFolderDataset', {}))).code).toBe('ERR_CONFIG')
     expect(await failure(open({ dataset_root: path.join(root, 'no') }))).toMatchObject({ code: 'ERR_DATA', file: path.join(root, 'no') })
-    expect(await failure(open())).toMatchObject({ code: 'ERR_DATA', file: root, hint: 'expected a folder of .jpg frames with a groundtruth.txt, or a folder of such folders' })
+    expect(await failure(open())).toMatchObject({ code: 'ERR_DATA', file: root, hint: 'expected a folder of .jpg, .png or .webp frames with a groundtruth.txt, or a folder of such folders' })
     writeFileSync(path.join(root, 'a.jpg'), '')
     expect((await failure(open())).hint).toContain('it holds 1 frames: put a groundtruth.txt')
     expect((await failure(open({ check_integrity: 'no' }))).code).toBe('ERR_CONFIG')

@@ -12,12 +12,12 @@ describe('frameFiles', () => {
   beforeAll(() => {
     dir = mkdtempSync(path.join(tmpdir(), 'siam-frames-'))
     for (const folder of ['a', 'b', 'empty', 'c[1]']) mkdirSync(path.join(dir, folder))
-    for (const name of ['a/10.jpg', 'a/2.jpg', 'a/1.JPEG', 'a/3.png', 'a/groundtruth.txt', 'b/1.jpg', 'clip.mp4', 'a/.hidden.jpg', 'c[1]/x.jpg']) writeFileSync(path.join(dir, name), '')
+    for (const name of ['a/10.jpg', 'a/2.jpg', 'a/1.JPEG', 'a/3.png', 'a/4.WebP', 'a/groundtruth.txt', 'b/1.jpg', 'clip.mp4', 'a/.hidden.jpg', 'c[1]/x.jpg']) writeFileSync(path.join(dir, name), '')
   })
   afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
   it('takes the pictures of a folder (not hidden ones), numbers in names as numbers', async () => {
-    expect(await frameFiles(inDir('a'))).toEqual(inDir('a/1.JPEG', 'a/2.jpg', 'a/3.png', 'a/10.jpg'))
+    expect(await frameFiles(inDir('a'))).toEqual(inDir('a/1.JPEG', 'a/2.jpg', 'a/3.png', 'a/4.WebP', 'a/10.jpg'))
   })
 
   it('takes patterns in any part of the path', async () => {

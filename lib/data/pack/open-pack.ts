@@ -53,7 +53,7 @@ export async function openPackedDataset(setting: DatasetSetting, source: PackSou
       pack.dispose()
       throw new SiamError('ERR_DATA', `Expected a table of ${manifest.frames} frames with ${manifest.stored} pictures, as ${packManifestFile} says, but it has ${rows} with ${stored}`, { file: at(manifest.table.file) })
     }
-    return { index: new DatasetIndex({ name, ratio, maxDiff }, file, pack), manifest, file: at(manifest.index.file) }
+    return { index: new DatasetIndex({ name, ratio, maxDiff }, file, { pack }), manifest, file: at(manifest.index.file) }
   } catch (error) {
     file.dispose()
     throw error

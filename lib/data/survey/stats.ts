@@ -39,7 +39,7 @@ export type DistributionName = 'sequence_length' | 'box_width' | 'box_height' | 
 
 /** Sequences looked at together: most of the time goes into opening files. */
 const concurrency = 32
-/** Holds the header of nearly every JPEG; a larger one is read whole. */
+/** Holds the header of nearly every frame; a JPEG with a larger one is read whole. */
 const headerBytes = 16 * 1024
 
 /** @throws ERR_DATA when a data set cannot be opened, the signal's reason when it was aborted */
@@ -94,13 +94,13 @@ export async function datasetStats({ name, params, configPath }: DetectedDataset
   }
 }
 
-/** Size of a JPEG from its header, null when it cannot be had. */
+/** Size of a frame from its header, null when it cannot be had. */
 async function frameSize(file: string): Promise<{ width: number; height: number } | null> {
   try {
     const handle = await open(file)
     try {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(headerBytes), 0, headerBytes, 0)
-      return loadAddon().jpegInfo(buffer.subarray(0, bytesRead))
+      return loadAddon().frameInfo(buffer.subarray(0, bytesRead))
     } finally {
       await handle.close()
     }
@@ -114,7 +114,7 @@ async function frameSize(file: string): Promise<{ width: number; height: number 
 
 function sizeOf(bytes: Uint8Array): { width: number; height: number } | null {
   try {
-    return loadAddon().jpegInfo(bytes)
+    return loadAddon().frameInfo(bytes)
   } catch {
     return null
   }

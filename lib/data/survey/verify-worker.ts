@@ -16,7 +16,7 @@ const addon = loadAddon()
 port.on('message', ({ files }: FrameJob) => {
   port.postMessage(files.map((file): FrameFact => {
     try {
-      return addon.verifyJpeg(file)
+      return addon.verifyFrame(file)
     } catch (error) {
       const { code = 'ERR_INTERNAL', message } = error as Error & { code?: string }
       return { code, message, missing: code === 'ERR_IO' && /No such file/.test(message) }

@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
+import { SiamError } from '../../errors.ts'
 import { type DataProblem, ProblemLog } from '../problems.ts'
 import { openDataset } from '../registry.ts'
 import type { SequenceRecord } from '../source.ts'
@@ -154,6 +155,8 @@ async function verifySequence(record: SequenceRecord, { name, key, stamp, pool, 
   let bytes = 0
   for (const [i, fact] of facts.entries()) {
     const file = files[i] ?? ''
+    // Not the data's fault: every frame of its format would be reported.
+    if ('code' in fact && fact.code === 'ERR_SETUP') throw new SiamError('ERR_SETUP', fact.message)
     if ('code' in fact) add(fact.missing ? 'missing_frame' : 'undecodable_frame', file, fact.missing ? 'the frame is missing' : fact.message)
     else {
       bytes += fact.bytes

@@ -136,8 +136,8 @@ void CheckIndexFiles(const std::string& folder, void (*expect)(bool, const char*
         for (uint32_t i = 0; i < 2000; ++i) {
           const FrameRef ref{0, (i + t) % 3, i % 20};
           Bgr mean{1, 2, 3};
-          index->RememberMean(ref.sequence, ref.frame, mean);
-          index->KnownMean(ref.sequence, ref.frame, mean);
+          index->RememberMean(ref.sequence, ref.frame, 7, mean);
+          index->KnownMean(ref.sequence, ref.frame, 7, mean);
           sampler.Path(ref);
           sampler.Box(ref);
         }

@@ -12,7 +12,9 @@
 
 #include "../loader.h"
 #include "index_check.h"
+#include "jpeg_check.h"
 #include "pack_check.h"
+#include "warp_check.h"
 
 using namespace siam::data;
 using siam::SiamException;
@@ -146,7 +148,9 @@ int main(int argc, char** argv) {
   const std::string root = argv[2];
   const Datasets good = MakeDataset(root + "/good", false), bad = MakeDataset(root + "/bad", true);
 
+  CheckWarp(Expect);
   CheckIndexFiles(root + "/index", Expect);
+  CheckJpegDecoder(1, 20000, Expect);
   failures += CheckPacks(bad[0], root + "/packs");
   SameForAnyThreadCount(good, "good data set: the same for 1, 2, 4, 8 threads");
   SameForAnyThreadCount(bad, "damaged data set: the same for 1, 2, 4, 8 threads");

@@ -90,6 +90,12 @@ void CheckShard(const PackShard& shard) {
 
 }  // namespace
 
+std::string PackMember(std::string frame, uint32_t object) {
+  if (object == 0) return frame;
+  const size_t dot = frame.rfind('.');
+  return frame.insert(dot == std::string::npos ? frame.size() : dot, "~" + std::to_string(object));
+}
+
 std::shared_ptr<const PackFile> PackFile::Open(const std::string& table, std::vector<PackShard> shards) {
   const std::shared_ptr<PackFile> pack(new PackFile());
   pack->table_path_ = table;

@@ -27,6 +27,9 @@ struct PackRow {
 };
 static_assert(sizeof(PackRow) == 64 && sizeof(PixelGrid) == 32, "rows are in files");
 
+/// Name of a picture in its shard: that of its frame. Objects of a still picture beyond the first have a number: NAME~1.jpg.
+std::string PackMember(std::string frame, uint32_t object);
+
 /// A shard and what the manifest says of it.
 struct PackShard {
   std::string path;

@@ -1,13 +1,9 @@
 #include "picture_encoder.h"
 
-#include <iterator>
-
 #include "../../base/error.h"
 
 namespace siam::data {
 namespace {
-
-constexpr McuSize kMcus[] = {{8, 8}, {16, 8}, {16, 16}, {8, 8}, {8, 16}, {32, 8}, {8, 32}};
 
 int IntervalOf(int width, int subsampling) {
   const McuSize mcu = McuOf(subsampling);
@@ -15,8 +11,6 @@ int IntervalOf(int width, int subsampling) {
 }
 
 }  // namespace
-
-McuSize McuOf(int subsampling) { return kMcus[subsampling >= 0 && subsampling < static_cast<int>(std::size(kMcus)) ? subsampling : 0]; }
 
 PictureEncoder::PictureEncoder() : api_(tj::Get()) {
   compressor_ = api_.Init(tj::kInitCompress);
@@ -46,8 +40,8 @@ EncodedPicture PictureEncoder::Encode(const uint8_t* pixels, size_t stride, int 
 }
 
 bool PictureEncoder::CanCopy(const JpegInfo& info) {
-  const bool known = info.subsampling >= 0 && info.subsampling < static_cast<int>(std::size(kMcus));
-  return info.orientation == 1 && known && (info.colorspace == tj::kColorspaceYcbcr || info.colorspace == tj::kColorspaceGray);
+  const bool known = McuOf(info.subsampling).width > 0;
+  return info.orientation == 1 && known && (info.colorspace == tj::kColorspaceYcc || info.colorspace == tj::kColorspaceGray);
 }
 
 EncodedPicture PictureEncoder::Copy(const uint8_t* jpeg, size_t size, const JpegInfo& info, const Rect& part) {

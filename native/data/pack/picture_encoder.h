@@ -15,9 +15,6 @@ struct EncodedPicture {
   size_t size = 0;
 };
 
-/// The MCU of a JPEG with a tj::kSubsampling… value.
-McuSize McuOf(int subsampling);
-
 /// Not thread-safe: one for each thread.
 class PictureEncoder {
  public:

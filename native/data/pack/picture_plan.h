@@ -3,6 +3,7 @@
 
 #include "../geometry.h"
 #include "../image.h"
+#include "../mcu.h"
 
 namespace siam::data {
 
@@ -26,12 +27,6 @@ struct PicturePlan {
   PixelGrid grid;
 
   Rect Pixels() const { return {static_cast<int>(left), static_cast<int>(top), width, height}; }
-};
-
-/// Size of a JPEG's MCU in pixels.
-struct McuSize {
-  int width = 16;
-  int height = 16;
 };
 
 /// Pixels of the picture that it holds on each side beyond what a crop can touch: for the neighbours that chroma upsampling looks at.

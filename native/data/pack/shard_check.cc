@@ -24,11 +24,7 @@ MemberNames::Place MemberNames::PlaceOf(uint64_t row) const {
 
 std::string MemberNames::Name(uint64_t row) const {
   const Place place = PlaceOf(row);
-  std::string name = index_->Path(place.sequence, place.frame);
-  if (!index_->still() || place.frame == 0) return name;
-  const size_t dot = name.rfind('.');
-  const std::string number = "~" + std::to_string(place.frame);
-  return dot == std::string::npos ? name + number : name.insert(dot, number);
+  return PackMember(index_->Path(place.sequence, place.frame), index_->still() ? place.frame : 0);
 }
 
 void CheckShard(const std::string& path, const MemberNames& names, uint64_t first_row, const std::vector<PackRow>& rows,
