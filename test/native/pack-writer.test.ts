@@ -174,7 +174,7 @@ describe('a pack', () => {
     expect(packs[0]).toMatchObject({ frames: 18, stored: 15, bad: 3 })
     expect(packs[0]!.badFrames).toEqual([
       { kind: 'undecodable_frame', sequence: sequenceDir(bad, 0), frame: 2, file: frameFile(bad, 0, 2), message: expect.stringContaining('truncated or corrupt') },
-      { kind: 'undecodable_frame', sequence: sequenceDir(bad, 1), frame: 1, file: frameFile(bad, 1, 1), message: expect.stringContaining('Expected a JPEG frame but it starts with "this is not a pi"') },
+      { kind: 'undecodable_frame', sequence: sequenceDir(bad, 1), frame: 1, file: frameFile(bad, 1, 1), message: expect.stringContaining('Expected a JPEG, PNG or WebP frame but it starts with "this is not a pi"') },
       { kind: 'missing_frame', sequence: sequenceDir(bad, 2), frame: 5, file: frameFile(bad, 2, 5), message: 'the frame is missing' },
     ])
     const rows = rowsOf(packOf('bad'))
@@ -185,7 +185,7 @@ describe('a pack', () => {
     await packTiny(bad, out('strict'))
     expect(differingFiles(packOf('strict'), packOf('bad'))).toEqual([])
     const all = makeTinyDataset(out('all-bad-set'), { sequences: 2, frames: 3, jpeg: 'none' })
-    expect(await failure(packTiny(all, out('none')))).toMatchObject({ code: 'ERR_DATA', message: expect.stringContaining('no frame of GOT10kDataset could be packed; the first: Expected a JPEG frame'), file: frameFile(all, 0, 0) })
+    expect(await failure(packTiny(all, out('none')))).toMatchObject({ code: 'ERR_DATA', message: expect.stringContaining('no frame of GOT10kDataset could be packed; the first: Expected a JPEG, PNG or WebP frame'), file: frameFile(all, 0, 0) })
   })
 
   it('has a picture for each object of a still one, decoded once', async () => {

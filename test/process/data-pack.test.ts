@@ -134,10 +134,10 @@ describe('siamtrain data pack', () => {
     const out = path.join(folder, 'bag-pack')
     const more = [`${dataset}.names=[ImageFolderDataset]`, `${dataset}.ImageFolderDataset.dataset_root=${own}`]
     const { code, stdout } = await runCli(['data', 'pack', config, ...more, '--out', out], { env })
-    expect([code, stdout]).toEqual([0, expect.stringContaining(`\n  1 frame could not be used and is not in the pack:\n    ${path.join(own, 'bag', frames[4]!)}: Expected a JPEG frame but it starts with "no picture"\n`)])
+    expect([code, stdout]).toEqual([0, expect.stringContaining(`\n  1 frame could not be used and is not in the pack:\n    ${path.join(own, 'bag', frames[4]!)}: Expected a JPEG, PNG or WebP frame but it starts with "no picture"\n`)])
     expect(manifestOf(path.join(out, 'ImageFolderDataset'))).toMatchObject({ frames: frames.length, stored: frames.length - 1 })
     const strict = await runCli(['data', 'pack', config, ...more, '--out', `${out}-strict`, '--strict'], { env })
-    expect([strict.code, strict.stderr]).toEqual([1, expect.stringContaining(`ERR_DATA ${path.join(own, 'bag', frames[4]!)}: Expected a JPEG frame`)])
+    expect([strict.code, strict.stderr]).toEqual([1, expect.stringContaining(`ERR_DATA ${path.join(own, 'bag', frames[4]!)}: Expected a JPEG, PNG or WebP frame`)])
   })
 
   it.each([
