@@ -55,6 +55,8 @@ export class Gathered {
   batches = 0
   /** Training pairs in them. */
   pairs = 0
+  /** Seconds in which batches went to the device. Not in time_dict: the original's timers leave them out. */
+  moveSeconds = 0
   schedule_info: Record<string, number> = {}
   /** Sums over the batches. */
   readonly time_dict: Record<string, number> = {}

@@ -44,6 +44,7 @@ export class EpochMeter {
   #firstWait = 0
   #iterations = 0
   #pairs = 0
+  #moved = 0
 
   /** @param cold the first epoch of a run: its first batch waits for the threads to start */
   constructor(source: MeterSource, cold: boolean) {
@@ -58,12 +59,13 @@ export class EpochMeter {
     return this.#iterations
   }
 
-  /** An iteration is done. @param times its time_dict     @param pairs that it took */
-  add(times: Readonly<Record<string, number>>, pairs: number): void {
+  /** An iteration is done. @param times its time_dict     @param gathered  pairs that it took, and seconds in which they went to the device, which no timer has */
+  add(times: Readonly<Record<string, number>>, gathered: { readonly pairs: number; readonly moveSeconds: number }): void {
     for (const stage of ['data', 'fwd', 'bwd', 'optim'] as const) this.#seconds[stage] += times[stage] ?? 0
     if (this.#iterations === 0 && this.#cold) this.#firstWait = times.data ?? 0
     this.#iterations++
-    this.#pairs += pairs
+    this.#pairs += gathered.pairs
+    this.#moved += gathered.moveSeconds
   }
 
   /** Reads scalars. @param waits a device may still be computing them; on the CPU they are there */
@@ -81,7 +83,7 @@ export class EpochMeter {
     // What the model counted meanwhile was inside of its forward passes.
     const copy = Math.min(this.#seconds.fwd, Math.max(0, (source.copySeconds?.() ?? 0) - this.#copy))
     const { data, fwd, bwd, optim, sync } = this.#seconds
-    const stages: Record<LoopStage, number> = { data, copy, fwd: fwd - copy, bwd, optim, sync, other: 0 }
+    const stages: Record<LoopStage, number> = { data, copy: copy + this.#moved, fwd: fwd - copy, bwd, optim, sync, other: 0 }
     stages.other = Math.max(0, seconds - Object.values(stages).reduce((sum, value) => sum + value, 0))
     const loader = this.#loader === undefined ? null : loaderUse(this.#loader, source.loaderStats?.() ?? this.#loader, seconds)
     const verdict = verdictOf({

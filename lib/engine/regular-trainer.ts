@@ -12,6 +12,7 @@ import { EpochMeter, meterSource } from './epoch-meter.ts'
 import type { TensorDict } from './losses.ts'
 import { disposeAll } from './model.ts'
 import { createProgress } from './progress.ts'
+import { Timer } from './timer.ts'
 import { toDevice } from './to-device.ts'
 import { TrainerBase, type TrainOptions } from './trainer-base.ts'
 import { Handles, type DataPosition, type TrainableOptimizer, type TrainingBatches } from './trainer-types.ts'
@@ -190,7 +191,7 @@ export class RegularTrainer extends TrainerBase {
         for (const monitor of due) await monitor.update(engine_data)
       }
       this.reportSkipped()
-      meter.add(gathered.time_dict, gathered.pairs)
+      meter.add(gathered.time_dict, gathered)
     } finally {
       if (this.#left !== gathered) gathered.dispose()
     }
@@ -219,7 +220,7 @@ export class RegularTrainer extends TrainerBase {
     const handles = new Handles()
     try {
       handles.add(training_data)
-      const batch = await this.#onDevice(training_data, handles)
+      const batch = await this.#onDevice(training_data, handles, gathered)
       if (batches === 0) {
         gathered.schedule_info = optimizer.schedule(epoch, iteration)
         this.lastLr = gathered.schedule_info.lr ?? this.lastLr
@@ -235,7 +236,7 @@ export class RegularTrainer extends TrainerBase {
       } else gathered.unread.push(forwarded)
       await gathered.timed('bwd', () => this.#backward(forwarded.total_loss, handles))
       gathered.batches++
-      gathered.pairs += training_data.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
+      gathered.pairs += batch.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
       gathered.next = next
     } finally {
       handles.dispose()
@@ -280,9 +281,11 @@ export class RegularTrainer extends TrainerBase {
   }
 
   /** The batch where the model is. On the CPU it is there already. */
-  async #onDevice(training_data: TensorDict, handles: Handles): Promise<TensorDict> {
+  async #onDevice(training_data: TensorDict, handles: Handles, gathered: Gathered): Promise<TensorDict> {
     if (this.model.device === 'cpu') return training_data
+    const timer = new Timer()
     const batch = handles.add(await toDevice(training_data, this.model.device))
+    gathered.moveSeconds += timer.stop()
     // Its memory may serve the next batch as soon as the device has read it.
     disposeAll(training_data)
     return batch

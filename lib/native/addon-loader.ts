@@ -143,7 +143,7 @@ export interface LoaderStats {
   /** That the threads that make samples waited for frames, whether those came from the read-ahead, the cache or the disk. */
   readSeconds: number
   decodeSeconds: number
-  /** For the mean of whole frames (the padding of crops that leave the frame). */
+  /** Decoding whole frames, because a crop leaves them and their mean is not known yet; the crop's region comes out of the same pass. */
   meanSeconds: number
   warpSeconds: number
   /** That threads had on a core while they made samples; what is missing to their busy time they waited for a disk or for a core. */

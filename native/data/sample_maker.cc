@@ -85,7 +85,7 @@ FrameView SampleMaker::DecodePart(Frame& frame, const Rect& part, int reduction)
 }
 
 FrameView SampleMaker::DecodePartAndMean(Frame& frame, const Rect& part, Bgr& mean) {
-  const Stopwatch watch(times_.decode);
+  const Stopwatch watch(times_.mean);
   ++times_.whole_decodes;
   return decoder_.DecodeRegionAndMean(frame.info, part, frame.bytes.data, frame.bytes.size, frame.path, frame.pixels, mean);
 }
