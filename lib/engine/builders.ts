@@ -182,6 +182,7 @@ const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
   clip_grad_norm: (value) => value === 0,
   clip_grad_value: (value) => value === 0,
   accumulate_batches: (value) => value === 1,
+  decode: (value) => value === 'exact',
   ema: (value) => (value as { decay: number }).decay === 0,
   // Which weights final_model.pkl holds is no matter of the run's numbers.
   final_model: () => true,
