@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { invalidArgument } from '../errors.ts'
 import type { LoaderStats } from '../native/addon.ts'
 import { type LoaderUse, loaderUse } from '../pipeline/loader-use.ts'
+import { median } from '../pipeline/median.ts'
 import { type Verdict, verdictOf } from '../pipeline/verdict.ts'
 import { buildDataloader, type Dataloader, type DataloaderOptions, disposeTrainingData } from './dataloader.ts'
 import type { DataConfig } from './settings.ts'
@@ -136,8 +137,5 @@ function sumOf(marks: readonly [before: LoaderStats, after: LoaderStats, seconds
 }
 
 function spreadOf(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  const median = (sorted[Math.floor(middle - 0.25)]! + sorted[Math.floor(middle)]!) / 2
-  return { median, min: sorted[0]!, max: sorted.at(-1)! }
+  return { median: median(values), min: Math.min(...values), max: Math.max(...values) }
 }
