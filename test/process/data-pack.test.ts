@@ -35,7 +35,7 @@ describe('siamtrain data pack', () => {
     const out = path.join(folder, 'told')
     const dry = await runCli(args(out, '--dry-run'), { env })
     expect([dry.code, dry.stderr, existsSync(out)]).toEqual([0, '', false])
-    expect(dry.stdout).toMatch(/^GOT10kDataset: 150 frames, about [\d.]+ MB and 00:\d\d\n {2}[\d.]+ kB a frame.*, from files of [\d.]+ kB \(48 frames looked at\)\nFree there: [\d.]+ GB\n$/)
+    expect(dry.stdout).toMatch(/^GOT10kDataset: 150 frames, about [\d.]+ MB and 00:\d\d\n {2}[\d.]+ kB a frame.*, from files of [\d.]+ kB \(48 frames looked at\)\nFree there: [\d.,]+ GB\n$/)
     const { code, stdout, stderr } = await runCli(args(out, '--workers', '1'), { env })
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^GOT10kDataset: 5 sequences, 150 frames, [\d.]+ MB in \d+ shards, [\d.]+ kB a frame\n {2}\/.*\/GOT10kDataset\n/)])
     expect(stderr).toContain(dry.stdout.split('\n')[0]!.replace(/ and 00:\d\d/, ''))
