@@ -8,16 +8,10 @@
 #include <cstring>
 
 #include "../base/error.h"
+#include "descriptor.h"
 
 namespace siam::data {
 namespace {
-
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) close(fd);
-  }
-};
 
 [[noreturn]] void Fail(const std::string& path, int error) {
   throw SiamException("ERR_IO", std::string("cannot read it: ") + std::strerror(error), path);
