@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { LoaderStats } from '../../lib/native/addon.ts'
 import { type EpochReport, epochJson, epochLine, epochScalars } from '../../lib/pipeline/epoch-report.ts'
 import { formatBytes, formatDuration, formatPercent, formatRate } from '../../lib/pipeline/format.ts'
+import { median } from '../../lib/pipeline/median.ts'
 import { loaderUse } from '../../lib/pipeline/loader-use.ts'
 
 function stats(values: Partial<LoaderStats> = {}): LoaderStats {
@@ -116,4 +117,14 @@ describe('numbers for people', () => {
   it.each([[0, '0'], [0.0421, '0.042'], [0.9996, '1'], [7.24, '7.2'], [9.96, '10'], [90.95, '91'], [1234.4, '1,234'], [Infinity, '?']])('writes the rate %f as %s', (value, text) => expect(formatRate(value)).toBe(text))
 
   it.each([[0, '0 B'], [999, '999 B'], [1500, '1.5 kB'], [83_000, '83 kB'], [12_345_678, '12 MB'], [999_600_000, '1 GB'], [4.2e10, '42 GB']])('writes %f bytes as %s', (value, text) => expect(formatBytes(value)).toBe(text))
+})
+
+describe('median', () => {
+  it.each([[[3], 3], [[4, 1], 2.5], [[9, 1, 5], 5], [[10, 2, 1, 9], 5.5]])('of %j is %f', (values, expected) => expect(median(values)).toBe(expected))
+  it('leaves the values in their order, and there is none of nothing', () => {
+    const values = [3, 1, 2]
+    median(values)
+    expect(values).toEqual([3, 1, 2])
+    expect(() => median([])).toThrow(RangeError)
+  })
 })
