@@ -77,6 +77,14 @@ export class ProblemLog {
     if (this.kept.length < this.#limit) this.kept.push(problem)
   }
 
+  /** Counts problems of which only the number is known. */
+  addUnkept(kind: ProblemKind, scope: DataProblem['scope'], count: number): void {
+    if (count <= 0) return
+    this.counts[kind] = (this.counts[kind] ?? 0) + count
+    if (scope === 'sequence') this.skippedSequences += count
+    else this.excludedFrames += count
+  }
+
   state(): ProblemState {
     const { kept, counts, skippedSequences, excludedFrames, absentFrames } = this
     return { kept, counts, skippedSequences, excludedFrames, absentFrames }

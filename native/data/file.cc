@@ -7,14 +7,13 @@
 #include <cerrno>
 #include <cstring>
 
-#include "../base/error.h"
 #include "descriptor.h"
 
 namespace siam::data {
 namespace {
 
 [[noreturn]] void Fail(const std::string& path, int error) {
-  throw SiamException("ERR_IO", std::string("cannot read it: ") + std::strerror(error), path);
+  throw FileError(error, std::string("cannot read it: ") + std::strerror(error), path);
 }
 
 }  // namespace
@@ -25,7 +24,7 @@ size_t ReadFile(const std::string& path, std::vector<uint8_t>& buffer) {
   if (file.fd < 0) Fail(path, errno);
   struct stat status {};
   if (fstat(file.fd, &status) != 0) Fail(path, errno);
-  if (!S_ISREG(status.st_mode)) throw SiamException("ERR_IO", "Expected a regular file", path);
+  if (!S_ISREG(status.st_mode)) throw FileError(EISDIR, "Expected a regular file", path);
   const size_t expected = static_cast<size_t>(status.st_size);
   if (buffer.size() < expected + 1) buffer.resize(expected + 1);
   size_t have = 0;

@@ -12,25 +12,10 @@
 
 #include "../../base/error.h"
 #include "../crc32c.h"
+#include "table_header.h"
 
 namespace siam::data {
 namespace {
-
-// The format; lib/data/pack/format.ts has the same numbers.
-constexpr char kMagic[8] = {'S', 'I', 'A', 'M', 'P', 'A', 'K', '\n'};
-constexpr uint32_t kVersion = 1;
-
-struct TableHeader {
-  char magic[8];
-  uint32_t version;
-  uint32_t flags;
-  uint64_t rows;
-  uint32_t rows_crc;
-  char reserved[32];
-  uint32_t crc;  ///< of all before it
-};
-static_assert(sizeof(TableHeader) == sizeof(PackRow), "the header is as long as a row");
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tables are little endian and used as they are");
 
 [[noreturn]] void FailToRead(const std::string& path, int error) {
   throw SiamException("ERR_IO", std::string("cannot read it: ") + std::strerror(error), path);
@@ -67,14 +52,12 @@ std::string Hex(uint32_t value) {
 
 /// What is wrong with a row, or nullptr.
 const char* RowProblem(const PackRow& row, const std::vector<PackShard>& shards) {
-  // The bounds keep every pixel of any picture within int; NaN is outside of them.
-  const auto usable = [](const GridAxis& axis) { return std::abs(axis.origin) <= 1e9 && axis.step > 0 && axis.step <= 1e4; };
   if (row.bytes == 0) return nullptr;
   if (row.shard >= shards.size()) return "names a shard that the pack does not have";
   const uint64_t end = shards[row.shard].bytes;
   if (row.offset > end || row.bytes > end - row.offset) return "lies outside of its shard";
   if (row.frame_width == 0 || row.frame_height == 0 || row.frame_width > 0xffffff || row.frame_height > 0xffffff) return "has no size of its frame";
-  if (!usable(row.grid.x) || !usable(row.grid.y)) return "has no usable grid";
+  if (!UsableGrid(row.grid)) return "has no usable grid";
   return nullptr;
 }
 
@@ -97,6 +80,11 @@ std::string PackMember(std::string frame, uint32_t object) {
   return frame.insert(dot == std::string::npos ? frame.size() : dot, "~" + std::to_string(object));
 }
 
+bool UsableGrid(const PixelGrid& grid) {
+  const auto usable = [](const GridAxis& axis) { return std::abs(axis.origin) <= kMaxGridOrigin && axis.step > 0 && axis.step <= kMaxGridStep; };
+  return usable(grid.x) && usable(grid.y);
+}
+
 std::shared_ptr<const PackFile> PackFile::Open(const std::string& table, std::vector<PackShard> shards) {
   const std::shared_ptr<PackFile> pack(new PackFile());
   pack->table_path_ = table;
@@ -111,11 +99,9 @@ std::shared_ptr<const PackFile> PackFile::Open(const std::string& table, std::ve
   struct stat status {};
   if (fstat(pack->table_, &status) != 0) FailToRead(table, errno);
   expect(S_ISREG(status.st_mode), "Expected a pack's table but it is no regular file");
-  TableHeader header;
-  expect(ReadAt(pack->table_, table, 0, &header, sizeof(header)) == sizeof(header) && std::memcmp(header.magic, kMagic, sizeof(kMagic)) == 0,
-         "Expected a pack's table but it is none");
-  expect(header.version == kVersion, "Expected version " + std::to_string(kVersion) + " of a pack's table but it is of version " + std::to_string(header.version));
-  expect(Crc32c(&header, sizeof(header) - 4) == header.crc, "the header of the pack's table is damaged");
+  PackTableHeader header(0, 0);
+  const std::string problem = header.Problem(ReadAt(pack->table_, table, 0, &header, sizeof(header)));
+  expect(problem.empty(), problem);
   const uint64_t bytes = static_cast<uint64_t>(status.st_size);
   expect(header.rows <= UINT32_MAX && bytes == sizeof(header) + header.rows * sizeof(PackRow),
          "Expected a table of " + Bytes(sizeof(header) + header.rows * sizeof(PackRow)) + " but it has " + std::to_string(bytes));

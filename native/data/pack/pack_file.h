@@ -27,6 +27,11 @@ struct PackRow {
 };
 static_assert(sizeof(PackRow) == 64 && sizeof(PixelGrid) == 32, "rows are in files");
 
+/// Bounds of a grid that keep every pixel of any picture within int. Reading refuses others, so writing must not make them.
+constexpr double kMaxGridOrigin = 1e9;
+constexpr double kMaxGridStep = 1e4;
+bool UsableGrid(const PixelGrid& grid);
+
 /// Name of a picture in its shard: that of its frame. Objects of a still picture beyond the first have a number: NAME~1.jpg.
 std::string PackMember(std::string frame, uint32_t object);
 
