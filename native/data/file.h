@@ -7,8 +7,13 @@
 
 namespace siam::data {
 
+/// Throws for a file that could not be opened or read.
+/// @param error  the errno     @throws ERR_IO with the reason; ERR_SETUP where the system has no descriptors or memory left, which says
+///               nothing about the file: taken for a bad frame it would have a training replace one good sample after the other
+[[noreturn]] void FailToRead(const std::string& path, int error);
+
 /// Reads a file.
-/// @param buffer  grown as needed, never shrunk     @returns the number of bytes     @throws ERR_IO with the reason
+/// @param buffer  grown as needed, never shrunk     @returns the number of bytes     @throws ERR_IO with the reason, ERR_SETUP (see FailToRead)
 size_t ReadFile(const std::string& path, std::vector<uint8_t>& buffer);
 
 }  // namespace siam::data
