@@ -2,6 +2,7 @@
  * Batches of training pairs, made by the addon's loader threads; the pixels never enter JavaScript.
  */
 import { availableParallelism } from 'node:os'
+import { maxReadAhead } from '../config/schema-data.ts'
 import { SiamError, invalidArgument } from '../errors.ts'
 import type { DecodeLimitRun, LoaderSpec, LoaderStats, NativeFrameCache, NativeLoader, SkippedSample } from '../native/addon.ts'
 import { checkedDevice } from '../native/device.ts'
@@ -36,7 +37,7 @@ export interface DataloaderOptions extends Omit<IndexDatasetsOptions, 'pack'> {
   threads?: number
   /** Batches made ahead. Default: `queue_batches` of the configuration, 4. */
   queueBatches?: number
-  /** Threads that read frames ahead, at most; 0: none. Default: `read_ahead` of the configuration, 32. */
+  /** Threads that read frames ahead, at most (0 to 1024); 0: none. Default: `read_ahead` of the configuration, 32. */
   readAhead?: number
   /** Bound on the memory of frames that are kept, in bytes; 0: none are. Default: `cache` of the configuration, 0. */
   cacheBytes?: number
@@ -109,11 +110,18 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   /**
    * The next batch.
-   * @throws ERR_DATA when a sample cannot be read and `strict` is set, or too many in a row; ERR_DISPOSED after close(); the signal's reason
+   * @throws ERR_DATA when a sample cannot be read and `strict` is set, or too many in a row; ERR_SETUP when the system has no files, memory or
+   *   threads left; ERR_ABORTED when a {@link seek} came while it waited; ERR_DISPOSED after close(); the signal's reason
    */
   async next(): Promise<TrainingData> {
     this.#signal?.throwIfAborted()
-    const { epoch, firstSample, tensors } = await this.#open().next()
+    const native = this.#open()
+    const { epoch, firstSample, tensors } = await native.next()
+    // The batch was ready, and before its promise got here a seek() went elsewhere: it is no more wanted than those that were made ahead.
+    if (this.#native !== native) {
+      for (const tensor of Object.values(tensors)) tensor.dispose()
+      throw new SiamError('ERR_ABORTED', 'next: a seek() came while it waited', { hint: 'ask again: the next batch is the one at the new place' })
+    }
     const end = firstSample + this.settings.batchSize
     this.#cursor = end >= this.samplesPerEpoch ? { epoch: epoch + 1, sample: 0 } : { epoch, sample: end }
     if (end >= this.samplesPerEpoch) this.#means?.saveSometimes()
@@ -131,7 +139,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   }
 
   /**
-   * Goes to a sample: the next batch begins with it. Batches made ahead are thrown away.
+   * Goes to a sample: the next batch begins with it. Batches made ahead are thrown away, and a {@link next} that waits rejects with ERR_ABORTED.
    * @param seed  a new seed for all further samples; default: the present one
    * @throws ERR_ARGUMENT for a position that no epoch has, ERR_DISPOSED after close()
    */
@@ -223,6 +231,7 @@ const noLoaderStats: Readonly<LoaderStats> = {
   regionDecodes: 0,
   queueDepthBatches: 0,
   threads: 0,
+  failedThreads: 0,
   busySeconds: 0,
   readAheadThreads: 0,
   readAheadFrames: 0,
@@ -265,7 +274,7 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startEpoch: integerOption('startEpoch', options.startEpoch ?? 0, 0),
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
-    readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0),
+    readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0, maxReadAhead),
     decode: settings.decode,
     device: settings.pinMemory ? checkedDevice(options.device ?? 'cpu', 'options.device') : 'cpu',
   }
@@ -275,8 +284,10 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
   return new Dataloader({ ...spec, datasets: indexes }, settings, problems, { cacheBytes, signal: options.signal, means: new MeansKeeper(indexes, options.log) })
 }
 
-function integerOption(name: string, value: unknown, min: number): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) throw invalidArgument(`an integer of at least ${min}`, name, value)
+function integerOption(name: string, value: unknown, min: number, max = Infinity): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
+    throw invalidArgument(max === Infinity ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`, name, value)
+  }
   return value
 }
 

@@ -120,12 +120,22 @@ async function measure(dataloader: Dataloader, seconds: number, signal: AbortSig
   }
 }
 
-async function drop(dataloader: Dataloader): Promise<void> {
+async function drop(dataloader: Pick<Dataloader, 'next'>): Promise<void> {
   disposeTrainingData(await dataloader.next())
 }
 
-async function queueFull(dataloader: Dataloader, signal: AbortSignal | undefined): Promise<void> {
-  while (dataloader.stats().queueDepthBatches < dataloader.queueBatches) await sleep(2, undefined, { signal })
+/**
+ * Waits until as many batches are ready as are made ahead.
+ * @internal exported for its test
+ * @throws what stopped the loader: once its threads have ended, no batch gets ready any more; the signal's reason
+ */
+export async function queueFull(dataloader: Pick<Dataloader, 'next' | 'queueBatches' | 'stats'>, signal: AbortSignal | undefined): Promise<void> {
+  for (;;) {
+    const { queueDepthBatches, failedThreads } = dataloader.stats()
+    if (failedThreads > 0) return drop(dataloader)
+    if (queueDepthBatches >= dataloader.queueBatches) return
+    await sleep(2, undefined, { signal })
+  }
 }
 
 /** Counts at the beginning and the end as if the measured stretches were one. */

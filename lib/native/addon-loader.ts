@@ -160,6 +160,8 @@ export interface LoaderStats {
   queueDepthBatches: number
   /** Threads that make samples. */
   threads: number
+  /** Of them, that ended because the loader as a whole failed (out of memory): nothing is made any more, and next() rejects. */
+  failedThreads: number
   /** That they made samples, waiting for frames included: the busy share is busySeconds / (threads × seconds passed). */
   busySeconds: number
   /** Threads that read frames ahead, now; 0 while the disk is fast enough without. */

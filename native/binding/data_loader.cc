@@ -142,6 +142,7 @@ Napi::Value LoaderHandle::stats(const Napi::CallbackInfo& info) {
   count("regionDecodes", stats.times.region_decodes);
   count("queueDepthBatches", stats.queue_depth);
   count("threads", stats.threads);
+  count("failedThreads", stats.failed_threads);
   seconds("busySeconds", stats.busy);
   count("readAheadThreads", stats.read_ahead.threads);
   count("readAheadFrames", stats.read_ahead.frames);

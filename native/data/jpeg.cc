@@ -8,6 +8,7 @@
 #include "../base/error.h"
 #include "exif.h"
 #include "jpeg/baseline_decoder.h"
+#include "scratch.h"
 #include "turn.h"
 
 namespace siam::data {
@@ -221,6 +222,11 @@ FrameView JpegDecoder::DecodeRegionAndMean(const JpegInfo& info, const Rect& wan
   view = RunLibrary(info, {0, 0, info.stored_width, info.stored_height}, jpeg, size, file, out);
   mean = TruncatedMean(view);
   return view;
+}
+
+void JpegDecoder::ReleaseHugeScratch() {
+  ReleaseHuge(turned_);
+  ReleaseHuge(cmyk_);
 }
 
 std::vector<uint8_t> EncodeJpeg(const uint8_t* pixels, int width, int height, int pixel_format, int quality, int subsampling,

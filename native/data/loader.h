@@ -71,6 +71,7 @@ struct LoaderStats {
   uint64_t wait = 0;      ///< nanoseconds that requests waited for a batch
   uint64_t queue_depth = 0;  ///< batches ready
   uint64_t threads = 0;   ///< that make samples
+  uint64_t failed_threads = 0;  ///< of them, that ended because the loader failed: requests get the error, and nothing is made any more
   uint64_t busy = 0;      ///< nanoseconds that they made samples, waiting for frames included
   ReadAheadStats read_ahead;
   CacheStats cache;

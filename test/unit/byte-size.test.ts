@@ -44,7 +44,7 @@ describe('train.track.data', () => {
     expect(configSha256(other.loaded)).toBe(configSha256(plain.loaded))
   })
 
-  it.each([['cache=8X', /Expected a size in bytes such as 8G, 512M or 1000000000 for train\.track\.data\.cache but received "8X"/], ['cache=-1', /Expected a size in bytes/], ['read_ahead=-1', /Expected an integer ≥ 0 for train\.track\.data\.read_ahead/]])(
+  it.each([['cache=8X', /Expected a size in bytes such as 8G, 512M or 1000000000 for train\.track\.data\.cache but received "8X"/], ['cache=-1', /Expected a size in bytes/], ['read_ahead=-1', /Expected an integer from 0 to 1024 for train\.track\.data\.read_ahead/], ['read_ahead=1025', /Expected an integer from 0 to 1024 for train\.track\.data\.read_ahead but received 1025/]])(
     '%s is refused',
     async (override, message) => {
       await expect(loadConfig(config, [`train.track.data.${override}`])).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(message) })
@@ -56,6 +56,8 @@ describe('train.track.data', () => {
     expect(readDataSettings(made({ cache: '1M' })).cacheBytes).toBe(2 ** 20)
     expect(() => readDataSettings(made({ cache: 'much' }))).toThrowError(expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringContaining('train.track.data.cache') }))
     expect(() => readDataSettings(made({ read_ahead: 1.5 }))).toThrowError(expect.objectContaining({ code: 'ERR_CONFIG' }))
+    expect(readDataSettings(made({ read_ahead: 1024 })).readAhead).toBe(1024)
+    expect(() => readDataSettings(made({ read_ahead: 1025 }))).toThrowError(expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringContaining('an integer from 0 to 1024 for train.track.data.read_ahead') }))
   })
 })
 

@@ -1,10 +1,17 @@
 /** What bound a stretch of training is a function of its numbers: each verdict, and the edges between them. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { LoaderStats } from '../../lib/native/addon.ts'
+import { loaderUse } from '../../lib/pipeline/loader-use.ts'
 import { noticeableWait, type Situation, verdictOf } from '../../lib/pipeline/verdict.ts'
 
 type Loader = NonNullable<Situation['loader']>
 
+const noStats: LoaderStats = {
+  batches: 0, samples: 0, skipped: 0, readSeconds: 0, decodeSeconds: 0, meanSeconds: 0, warpSeconds: 0, cpuSeconds: 0, idleSeconds: 0, waitSeconds: 0, bytesRead: 0,
+  wholeDecodes: 0, regionDecodes: 0, queueDepthBatches: 0, threads: 1, failedThreads: 0, busySeconds: 0, readAheadThreads: 0, readAheadFrames: 0, readAheadBytes: 0,
+  readAheadSeconds: 0, cacheHits: 0, cacheMisses: 0, cacheFrames: 0, cacheBytes: 0, cacheLimitBytes: 0,
+}
 const busyLoader: Loader = { threads: 2, busyShare: 0.99, coreShare: 0.97, cacheHitShare: null, stages: { read: 0.02, decode: 0.71, mean: 0.07, warp: 0.18, other: 0.02 } }
 const diskLoader: Loader = { ...busyLoader, coreShare: 0.25, stages: { read: 0.71, decode: 0.2, mean: 0.02, warp: 0.06, other: 0.01 } }
 
@@ -58,6 +65,14 @@ describe('verdictOf', () => {
     expect(verdictOf(situation(diskLoader))).toEqual({ ...expected, advice: 'raise train.track.data.read_ahead, give frames memory: --cache 8G, or make a pack: siamtrain data pack' })
     expect(verdictOf(situation(diskLoader, { cores: 2, computeThreads: 2 }))).toMatchObject(expected)
     expect(verdictOf(situation({ ...diskLoader, cacheHitShare: 0.2 }, { packed: true })).advice).toBe('raise train.track.data.read_ahead, or give frames more memory: --cache')
+  })
+
+  it('is disk-bound where the read-ahead could not keep up with the disk: its threads wait, and who needs the frame waits for them', () => {
+    // One thread, two that read ahead, 30 ms a read: a pair waits for 30 ms and takes 5 ms of work.
+    const pairs = 200
+    const after = { ...noStats, samples: pairs, busySeconds: pairs * 0.035, cpuSeconds: pairs * 0.005, readSeconds: pairs * 0.03, decodeSeconds: pairs * 0.004, warpSeconds: pairs * 0.001, readAheadThreads: 2, readAheadSeconds: pairs * 0.06 }
+    const use = loaderUse(noStats, after, pairs * 0.035)!
+    expect(verdictOf({ seconds: pairs * 0.035, waitSeconds: pairs * 0.034, loader: use, packed: false, cores: 2, computeThreads: 0 })).toMatchObject({ bound: 'disk', text: 'disk-bound: threads wait 86 % of their time for reads' })
   })
 
   it('does not blame the disk for reads that only copied from memory', () => {

@@ -12,14 +12,12 @@
 
 #include "../../base/error.h"
 #include "../crc32c.h"
+#include "../file.h"
 #include "table_header.h"
 
 namespace siam::data {
 namespace {
 
-[[noreturn]] void FailToRead(const std::string& path, int error) {
-  throw SiamException("ERR_IO", std::string("cannot read it: ") + std::strerror(error), path);
-}
 
 /// O_NONBLOCK: a FIFO of that name must not hang the caller.
 int OpenFile(const std::string& path) {
@@ -90,8 +88,7 @@ std::shared_ptr<const PackFile> PackFile::Open(const std::string& table, std::ve
   pack->table_path_ = table;
   pack->table_ = OpenFile(table);
   pack->shards_ = std::move(shards);
-  pack->descriptors_ = std::make_unique<std::atomic<int>[]>(pack->shards_.size());
-  for (size_t i = 0; i < pack->shards_.size(); ++i) pack->descriptors_[i].store(-1, std::memory_order_relaxed);
+  pack->open_ = std::make_unique<OpenShards>(pack->shards_.size());
 
   const auto expect = [&](bool holds, const std::string& what) {
     if (!holds) throw SiamException("ERR_DATA", what, table);
@@ -140,10 +137,6 @@ void PackFile::CheckRows(uint64_t rows, uint32_t expected_crc) {
 
 PackFile::~PackFile() {
   if (table_ >= 0) close(table_);
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    const int descriptor = descriptors_[i].load(std::memory_order_relaxed);
-    if (descriptor >= 0) close(descriptor);
-  }
 }
 
 std::string PackFile::Place(const PackRow& row, const std::string& member) const { return shards_[row.shard].path + ":" + member; }
@@ -164,9 +157,9 @@ PackRow PackFile::Row(uint64_t row, const std::string& member) const {
 
 size_t PackFile::Read(const PackRow& row, const std::string& member, std::vector<uint8_t>& buffer) const {
   const std::string& shard = shards_[row.shard].path;
-  const int descriptor = Descriptor(row.shard);
+  const std::shared_ptr<const OpenShard> opened = open_->Get(row.shard, [&] { return OpenFile(shard); });
   if (buffer.size() < row.bytes) buffer.resize(row.bytes);
-  const size_t have = ReadAt(descriptor, shard, row.offset, buffer.data(), row.bytes);
+  const size_t have = ReadAt(opened->fd, shard, row.offset, buffer.data(), row.bytes);
   if (have != row.bytes) {
     throw SiamException("ERR_DATA", "the shard was cut short: expected " + Bytes(row.bytes) + " at byte " + std::to_string(row.offset) + " but only " +
                                         std::to_string(have) + " are there", Place(row, member));
@@ -177,18 +170,6 @@ size_t PackFile::Read(const PackRow& row, const std::string& member, std::vector
                                         Hex(crc) + ", expected " + Hex(row.crc), Place(row, member));
   }
   return row.bytes;
-}
-
-int PackFile::Descriptor(uint32_t shard) const {
-  std::atomic<int>& slot = descriptors_[shard];
-  int descriptor = slot.load(std::memory_order_acquire);
-  if (descriptor >= 0) return descriptor;
-  const int opened = OpenFile(shards_[shard].path);
-  // Pictures are drawn from all over: reading ahead would only bring in what nobody asked for.
-  posix_fadvise(opened, 0, 0, POSIX_FADV_RANDOM);
-  if (slot.compare_exchange_strong(descriptor, opened, std::memory_order_acq_rel)) return opened;
-  close(opened);  // another thread was first, and its number is in `descriptor` now
-  return descriptor;
 }
 
 }  // namespace siam::data
