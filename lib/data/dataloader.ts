@@ -22,6 +22,12 @@ export const trainingDataKeys = ['im_z', 'im_x', 'bbox_z', 'bbox_x', 'cls_gt', '
  */
 export type TrainingData = Record<(typeof trainingDataKeys)[number], Tensor>
 
+/** Samples that could not be read and were replaced, and the attempts at them that failed: what is drawn instead may be bad, too. */
+export interface SkipCounts {
+  samples: number
+  attempts: number
+}
+
 /** The sample that comes next: sample `sample` (0-based) of epoch `epoch`. */
 export interface DataCursor {
   epoch: number
@@ -65,7 +71,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   #cache: NativeFrameCache | null = null
   #cursor: DataCursor
   /** Counts of loaders that a seek() ended. */
-  #skippedBefore = 0
+  #skippedBefore: SkipCounts = { samples: 0, attempts: 0 }
   #skippedLeft: SkippedSample[] = []
   #closing: Promise<void> | null = null
 
@@ -105,7 +111,13 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   /** Samples that could not be read and were replaced, so far. */
   get skipped(): number {
-    return this.#skippedBefore + (this.#native?.stats().skipped ?? 0)
+    return this.skipCounts().samples
+  }
+
+  /** The same with the attempts that it took, so far. */
+  skipCounts(): SkipCounts {
+    const { skippedSamples, skipped } = this.stats()
+    return { samples: this.#skippedBefore.samples + skippedSamples, attempts: this.#skippedBefore.attempts + skipped }
   }
 
   /**
@@ -148,11 +160,11 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     const startSample = sampleOption('position.sample', position.sample, this.samplesPerEpoch)
     this.#throwIfClosed()
     const old = this.#native
+    this.#skippedBefore = this.skipCounts()
     this.#native = null
     this.#spec = { ...this.#spec, startEpoch, startSample, seed: integerOption('seed', seed, 0) }
     this.#cursor = { epoch: startEpoch, sample: startSample }
     if (old === null) return
-    this.#skippedBefore += old.stats().skipped
     this.#skippedLeft.push(...old.takeSkipped())
     await old.close()
   }
@@ -177,7 +189,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     return loadAddon().measureDecodeLimit({ ...this.#spec, startEpoch, startSample }, { ...options, threads: this.#spec.threads })
   }
 
-  /** Samples replaced since the last call, with file and reason; at most 1000 are kept. */
+  /** Attempts that failed since the last call, with file and reason; at most 1000 are kept. `attempt` 0 is the sample itself, later ones what was drawn instead. */
   takeSkipped(): SkippedSample[] {
     return [...this.#skippedLeft.splice(0), ...(this.#native?.takeSkipped() ?? [])]
   }
@@ -219,6 +231,7 @@ const noLoaderStats: Readonly<LoaderStats> = {
   batches: 0,
   samples: 0,
   skipped: 0,
+  skippedSamples: 0,
   readSeconds: 0,
   decodeSeconds: 0,
   meanSeconds: 0,

@@ -116,13 +116,19 @@ export class ProblemLog {
   summary(lines = 5): string[] {
     if (this.total === 0) return []
     const counts = Object.entries(this.counts)
-      .map(([kind, n]) => `${n} ${kind.replaceAll('_', ' ')}`)
+      .map(([kind, n]) => countOfKind(kind, n))
       .join(', ')
     const head = `left out ${plural(this.skippedSequences, 'sequence')} and ${plural(this.excludedFrames, 'frame')} of bad data: ${counts}`
     const shown = this.kept.slice(0, lines).map((p) => `  ${problemError(p).toLine()}`)
     if (this.total > shown.length) shown.push(`  … and ${this.total - shown.length} more`)
     return [head, ...shown]
   }
+}
+
+/** '3 undecodable frames', '1 empty box', '2 unreadable': kinds that name a thing have a plural. */
+export function countOfKind(kind: string, n: number): string {
+  const text = `${n} ${kind.replaceAll('_', ' ')}`
+  return n !== 1 && /_(sequence|frame|annotation|box|line|member|pack)$/.test(kind) ? `${text}${kind.endsWith('box') ? 'es' : 's'}` : text
 }
 
 /** The error that a problem becomes when it is fatal. */

@@ -130,6 +130,7 @@ Napi::Value LoaderHandle::stats(const Napi::CallbackInfo& info) {
   count("batches", stats.batches);
   count("samples", stats.samples);
   count("skipped", stats.skipped);
+  count("skippedSamples", stats.skipped_samples);
   seconds("readSeconds", stats.times.read);
   seconds("decodeSeconds", stats.times.decode);
   seconds("meanSeconds", stats.times.mean);

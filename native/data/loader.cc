@@ -261,6 +261,7 @@ std::vector<Loader::Delivery> Loader::DeliverLocked() {
       std::stable_sort(front.skipped.begin(), front.skipped.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
       for (auto& entry : front.skipped) {
         ++stats_.skipped;
+        if (entry.second.attempt == 0) ++stats_.skipped_samples;
         skipped_.push_back(std::move(entry.second));
         if (skipped_.size() > kMaxSkippedKept) skipped_.pop_front();
       }

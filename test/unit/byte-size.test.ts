@@ -1,12 +1,24 @@
 /** Sizes of memory, and the two keys of the loader that say what it may take. */
 import { describe, expect, it } from 'vitest'
-import { parseByteSize } from '../../lib/config/byte-size.ts'
+import { cacheWarning, machineMemory, parseByteSize } from '../../lib/config/byte-size.ts'
 import { loadConfig } from '../../lib/config/index.ts'
 import { readDataSettings } from '../../lib/data/settings.ts'
 import { commandLine } from '../../lib/cli/resume-command.ts'
 import { configSha256 } from '../../lib/engine/builders.ts'
 
 const config = 'configs/siamfcpp_alexnet-got10k.yaml'
+
+describe('cacheWarning', () => {
+  const memory = 16e9
+  it('says what is probably wrong with a bound', () => {
+    expect(cacheWarning(1, memory)).toBe('a cache of 1 byte keeps next to no frames: a size without a unit is in bytes; did you mean 1G?')
+    expect(cacheWarning(8, memory)).toContain('8 bytes keeps next to no frames: a size without a unit is in bytes; did you mean 8G?')
+    expect(cacheWarning(2 ** 20 - 1, memory)).toBe('a cache of 1,048,575 bytes keeps next to no frames: a size without a unit is in bytes')
+    expect(cacheWarning(memory + 1e9, memory)).toContain('a cache of 17.0 GB is larger than the memory of this machine (16.0 GB)')
+    for (const fine of [0, 2 ** 20, memory]) expect(cacheWarning(fine, memory)).toBeUndefined()
+    expect(machineMemory()).toBeGreaterThan(2 ** 20)
+  })
+})
 
 describe('parseByteSize', () => {
   it.each<[unknown, number]>([

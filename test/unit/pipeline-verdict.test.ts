@@ -47,12 +47,45 @@ describe('verdictOf', () => {
       text: 'cores-bound: 2 of 2 threads busy, and they share 2 cores with 2 threads of libtorch',
       advice: 'make a pack: siamtrain data pack, or use more cores',
     })
-    expect(verdictOf(situation({ threads: 1 }, { cores: 1, computeThreads: 1 })).text).toBe('cores-bound: 1 of 1 thread busy, and they share 1 core with 1 thread of libtorch')
+    expect(verdictOf(situation({ threads: 1 }, { cores: 1, computeThreads: 1 })).text).toBe('cores-bound: 1 of 1 thread busy, and it shares 1 core with 1 thread of libtorch')
     // On a device libtorch takes no core.
     expect(verdictOf(situation({}, { cores: 2, computeThreads: 0 })).bound).toBe('loader')
   })
 
+  it('is cores-bound where the loader takes much of the cores that the network computes on, though batches are there in time', () => {
+    const shared = { waitSeconds: 0.1, cores: 2, computeThreads: 2 }
+    expect(verdictOf(situation({ busyShare: 0.95, coreShare: 0.5 }, shared))).toEqual({
+      bound: 'cores',
+      text: 'cores-bound: the loader takes 48 % of the time of the 2 cores from the network',
+      advice: 'make a pack: siamtrain data pack, or use more cores',
+    })
+    expect(verdictOf(situation({ busyShare: 0.95, coreShare: 0.5 }, { ...shared, packed: true })).advice).toBe('lower --workers, or use more cores')
+    expect(verdictOf(situation({ threads: 1, busyShare: 0.9, coreShare: 1 }, { ...shared, cores: 1, computeThreads: 1, packed: true }))).toEqual({
+      bound: 'cores',
+      text: 'cores-bound: the loader takes 90 % of the time of the core from the network',
+      advice: 'use more cores',
+    })
+    // From here on, and not below.
+    expect(verdictOf(situation({ busyShare: 0.3, coreShare: 0.5 }, shared)).bound).toBe('cores')
+    expect(verdictOf(situation({ busyShare: 0.29, coreShare: 0.5 }, shared))).toEqual({ bound: 'compute', text: 'compute-bound', advice: '' })
+    // Cores for all, or a network on a device.
+    expect(verdictOf(situation({}, { ...shared, cores: 4 })).bound).toBe('compute')
+    expect(verdictOf(situation({}, { ...shared, computeThreads: 0 })).bound).toBe('compute')
+    // A longer queue does not give threads a core.
+    expect(verdictOf(situation({ busyShare: 0.6, coreShare: 0.6 }, { ...shared, waitSeconds: 10 }))).toMatchObject({ bound: 'cores', text: expect.stringContaining('the loader takes 36 %') as unknown })
+  })
+
+  it('is cores-bound where the loader has more threads than there are cores, and they want them all', () => {
+    const many = { threads: 64, busyShare: 0.5, coreShare: 0.05 }
+    expect(verdictOf(situation(many, { cores: 2 }))).toEqual({ bound: 'cores', text: 'cores-bound: 64 threads on 2 cores', advice: 'lower --workers to 2, make a pack: siamtrain data pack, or use more cores' })
+    expect(verdictOf(situation(many, { cores: 1, computeThreads: 1, packed: true }))).toEqual({ bound: 'cores', text: 'cores-bound: 64 threads on 1 core, beside 1 thread of libtorch', advice: 'lower --workers to 1, or use more cores' })
+    // Nearly idle threads take no core, and those that wait for a disk do not, either.
+    expect(verdictOf(situation({ ...many, busyShare: 0.01 }, { cores: 2 })).bound).toBe('queue')
+    expect(verdictOf(situation({ ...many, busyShare: 0.9, stages: diskLoader.stages }, { cores: 2 })).bound).toBe('disk')
+  })
+
   it('is cores-bound where other programs took the cores', () => {
+    expect(verdictOf(situation({ threads: 1, coreShare: 0.41 })).text).toBe('cores-bound: 1 of 1 thread busy, but it had a core only 41 % of that time')
     expect(verdictOf(situation({ coreShare: 0.41 }))).toEqual({
       bound: 'cores',
       text: 'cores-bound: 2 of 2 threads busy, but they had a core only 41 % of that time',
