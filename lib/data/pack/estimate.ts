@@ -18,6 +18,7 @@ export interface PackEstimate {
   sourceBytesPerFrame: number
   /** With the threads that were asked for, on an idle machine. */
   seconds: number
+  threads: number
   /** Frames that were looked at, those of them that could not be used, and those that are stored without loss. */
   samples: number
   unusable: number
@@ -40,10 +41,16 @@ export function estimateFrom(dataset: string, frames: number, samples: readonly 
     bytesPerFrame: Math.round(bytesPerFrame),
     sourceBytesPerFrame: Math.round(mean((sample) => sample.frameBytes, usable)),
     seconds: (mean((sample) => sample.cpuSeconds, samples) * frames) / threads,
+    threads,
     samples: samples.length,
     unusable: samples.length - usable.length,
     copied: usable.filter((sample) => sample.copied).length,
   }
+}
+
+/** Bytes as a person reads them: 3.20 GB, 415.0 MB, 12.3 kB. */
+export function sizeText(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e3).toFixed(1)} kB`
 }
 
 /** Free bytes of the file system that a folder, which need not be there yet, lies on; null where it does not say. */
@@ -64,7 +71,7 @@ const reserve = 1.05
  */
 export function checkRoom(needed: number, free: number | null, folder: string): void {
   if (free === null || needed * reserve <= free) return
-  throw new SiamError('ERR_IO', `expected room for ${(needed / 1e9).toFixed(2)} GB (estimated, and 5 % more) but the file system has ${(free / 1e9).toFixed(2)} GB free`, {
+  throw new SiamError('ERR_IO', `expected room for ${sizeText(needed)} (estimated, and 5 % more) but the file system has ${sizeText(free)} free`, {
     file: folder,
     hint: 'make room, lower --density or --quality, or --force to try all the same: a pack that is stopped by a full disk goes on later',
   })

@@ -70,6 +70,8 @@ export interface PackedDataset {
   shards: number
   /** Shards that an earlier run had completed; all of them where the pack was finished before. */
   reusedShards: number
+  /** Frames of those shards, the bad ones too. */
+  reusedFrames: number
   bad: number
   /** At most 1000 with their reasons. */
   badFrames: BadPackFrame[]
@@ -180,7 +182,7 @@ async function makePack(job: Job, estimated: PackEstimate, threads: number, stri
   if (finished !== null) {
     await rm(path.join(folder, workFolderName), { recursive: true, force: true })
     const { stored, bytes, shards } = finished
-    return { ...summary(job, begun), stored, bytes, shards: shards.length, reusedShards: shards.length, bad: finished.frames - stored, badFrames: [] }
+    return { ...summary(job, begun), stored, bytes, shards: shards.length, reusedShards: shards.length, reusedFrames: finished.frames, bad: finished.frames - stored, badFrames: [] }
   }
   const shardBytes = options.shardBytes ?? defaultShardBytes
   const shards = await begin(job, shardCount(estimated.bytes, shardBytes, identity.frames), shardBytes)
@@ -201,9 +203,9 @@ function summary({ folder, identity, frames }: Job, begun: number): Pick<PackedD
   return { dataset: frames.name, folder, sequences: identity.sequences, frames: identity.frames, seconds: (performance.now() - begun) / 1000 }
 }
 
-function totals({ shards }: PackWriterResult): Pick<PackedDataset, 'stored' | 'bytes' | 'shards' | 'reusedShards' | 'bad'> {
+function totals({ shards }: PackWriterResult): Pick<PackedDataset, 'stored' | 'bytes' | 'shards' | 'reusedShards' | 'reusedFrames' | 'bad'> {
   const sum = (of: (shard: PackWriterResult['shards'][number]) => number): number => shards.reduce((total, shard) => total + of(shard), 0)
-  return { stored: sum((s) => s.entries), bytes: sum((s) => s.bytes), shards: shards.length, reusedShards: sum((s) => (s.reused ? 1 : 0)), bad: sum((s) => s.bad) }
+  return { stored: sum((s) => s.entries), bytes: sum((s) => s.bytes), shards: shards.length, reusedShards: sum((s) => (s.reused ? 1 : 0)), reusedFrames: sum((s) => (s.reused ? s.entries + s.bad : 0)), bad: sum((s) => s.bad) }
 }
 
 /** Looks, without touching anything, whether the folder can be this pack's: a moment, where estimating takes some. */
