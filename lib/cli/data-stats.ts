@@ -2,11 +2,14 @@
 import path from 'node:path'
 import type { Command } from 'commander'
 import { writeFileAtomically } from '../checkpoint/atomic-file.ts'
+import { packManifestFile } from '../data/pack/format.ts'
+import { packsIn } from '../data/pack/verify-pack.ts'
 import { detectDatasets } from '../data/survey/detect.ts'
 import { statsChart } from '../data/survey/stats-chart.ts'
 import { statsText } from '../data/survey/stats-text.ts'
 import { type DatasetStats, datasetStats } from '../data/survey/stats.ts'
 import { type ProgressBar, createProgress } from '../engine/progress.ts'
+import { SiamError } from '../errors.ts'
 import { withSignals } from './common.ts'
 
 interface StatsFlags {
@@ -43,6 +46,13 @@ export function registerDataStatsCommand(data: Command): void {
 }
 
 async function gather(root: string, overrides: string[], { dataset, subset }: StatsFlags, signal: AbortSignal): Promise<DatasetStats[]> {
+  const [pack] = await packsIn(path.resolve(root))
+  if (pack !== undefined) {
+    throw new SiamError('ERR_ARGUMENT', 'Expected a data set or a configuration but this is a folder of packs, which data stats does not read', {
+      file: root,
+      hint: `siamtrain data verify ${root} checks it; ${path.join(pack, packManifestFile)} has its counts and what it was made of`,
+    })
+  }
   const stats: DatasetStats[] = []
   for (const one of await detectDatasets(root, { dataset, subset, overrides })) {
     let progress: ProgressBar | undefined

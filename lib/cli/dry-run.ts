@@ -88,6 +88,7 @@ function dataLines({ data }: DryRunReport): string[] {
   return [
     `${number(data.samples_per_epoch)} pairs an epoch, ${data.batch_size} in a batch`,
     ...table(['data set', 'share', '', 'folder'], rows, [1]),
+    ...data.datasets.flatMap(({ name, pack }) => (pack === undefined ? [] : [`${name}: from ${pack}`])),
     ...data.datasets.flatMap(({ name, problems }) => problems.map((line) => `${name}: ${line}`)),
   ]
 }

@@ -9,6 +9,7 @@ import { loadConfig, trainerParams, warningText } from '../config/index.ts'
 import { buildTrainer } from '../engine/builders.ts'
 import { checkResumeTarget, checkUnused, checkWritable, removeSnapshots } from '../engine/output-folder.ts'
 import { finalModelName } from '../engine/snapshot-file.ts'
+import { withPackHint } from '../engine/snapshot-data.ts'
 import type { TrainerBase } from '../engine/trainer-base.ts'
 import { SiamError } from '../errors.ts'
 import { Monitor, type EngineData } from '../monitors/monitor.ts'
@@ -68,7 +69,7 @@ export function registerTrainCommand(program: Command): void {
     .argument('[overrides...]', 'dotted.key=value, applied to the configuration in order')
     .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
     .option('--resume <snapshot>', "go on from 'latest', an epoch number, or a file")
-    .option('--overwrite', "remove an older run's snapshots from the output folder and start anew")
+    .option('--overwrite', "start anew, and remove an older run's snapshots from the output folder after the first iteration")
     .option('--seed <n>', 'seed of weights and data (default: data.seed)', integer(0))
     .option('--threads <n>', "threads of libtorch (default: all cores)", integer(1))
     .option('--workers <n>', 'threads that make batches (default: data.num_workers, at most the number of cores)', integer(1))
@@ -84,6 +85,38 @@ export function registerTrainCommand(program: Command): void {
     .action(async (config: string, overrides: string[], flags: TrainFlags) => {
       await withSignals((signal) => train(config, overrides, flags, signal), 'Stopping after this iteration, with a snapshot; once more to stop at once.')
     })
+}
+
+/**
+ * Removes an older run's snapshots (--overwrite) once the first iteration is done: until then data, network or memory may turn out to be wrong, and
+ * the old run would be gone for nothing. Before the first snapshot of the new run, so that none of the old ones is taken for one of it.
+ */
+class RemoveOldRun extends Monitor {
+  readonly #dir: string
+  readonly #say: (line: string) => void
+  #done = false
+
+  constructor(dir: string, say: (line: string) => void) {
+    super()
+    this.#dir = dir
+    this.#say = say
+  }
+
+  /** Only of the first iteration: later ones need not read scalars for it. */
+  override isDue(): boolean {
+    return !this.#done
+  }
+
+  override async update(): Promise<void> {
+    await this.remove()
+  }
+
+  async remove(): Promise<void> {
+    if (this.#done) return
+    this.#done = true
+    const removed = await removeSnapshots(this.#dir)
+    if (removed > 0) this.#say(`Removed ${removed} snapshot${removed === 1 ? '' : 's'} of an older run from ${this.#dir}`)
+  }
 }
 
 /** Prints one JSON line for each iteration, and one of another kind (`epoch_report`) at the end of an epoch. */
@@ -123,6 +156,7 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
   if (!goesOn && flags.overwrite !== true) await checkUnused(dir)
   checkWritable(dir)
 
+  const overwrite = flags.overwrite === true ? new RemoveOldRun(dir, say) : undefined
   const trainer = await buildTrainer(config, {
     device: flags.device,
     seed: flags.seed,
@@ -131,20 +165,18 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
     cacheBytes: parseByteSize(flags.cache),
     strict: flags.strict,
     pretrained: resume === undefined,
-    monitors: flags.json === true ? [new JsonLines()] : [],
+    monitors: [...(overwrite === undefined ? [] : [overwrite]), ...(flags.json === true ? [new JsonLines()] : [])],
     progress: flags.quiet === true ? 'none' : 'auto',
     snapshotEvery: flags.snapshotEvery,
     log: flags.quiet === true ? say : undefined,
     signal,
+  }).catch(async (error: unknown) => {
+    throw resume === undefined ? error : await withPackHint(error, dir, resume)
   })
   let failed = true
   try {
     if (resume !== undefined) await trainer.resume(resume)
-    if (flags.overwrite === true) {
-      const removed = await removeSnapshots(dir)
-      if (removed > 0) say(`Removed ${removed} snapshot${removed === 1 ? '' : 's'} of an older run from ${dir}`)
-    }
-    await runEpochs(trainer, configFile, overrides, flags, signal, say)
+    await runEpochs(trainer, configFile, overrides, flags, signal, say, overwrite)
     failed = false
   } finally {
     // An error of the run itself says more than one of closing after it.
@@ -154,13 +186,17 @@ async function train(configFile: string, overrides: string[], flags: TrainFlags,
   }
 }
 
-async function runEpochs(trainer: TrainerBase, configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal, say: (line: string) => void): Promise<void> {
+async function runEpochs(trainer: TrainerBase, configFile: string, overrides: string[], flags: TrainFlags, signal: AbortSignal, say: (line: string) => void, overwrite: RemoveOldRun | undefined): Promise<void> {
   const iterations = trainer.state.max_iteration
   const place = (): number => (trainer.getPosition().epoch + 1) * iterations + trainer.getPosition().iteration
   const start = place()
   const limit = start + (flags.maxIterations ?? Infinity)
   const finishedBefore = trainer.isCompleted()
-  const save = async (): Promise<void> => say(`Saved ${await trainer.saveSnapshot()}`)
+  const save = async (modelParamOnly = false): Promise<void> => {
+    // A trainer of a user's own may not call monitors.
+    await overwrite?.remove()
+    say(`Saved ${await trainer.saveSnapshot({ modelParamOnly })}`)
+  }
   try {
     while (!trainer.isCompleted() && place() < limit) {
       await trainer.train({ signal, maxIterations: limit - place() })
@@ -174,7 +210,7 @@ async function runEpochs(trainer: TrainerBase, configFile: string, overrides: st
     throw error
   }
   // A run that was killed between its last epoch's snapshot and this file still lacks it.
-  if (trainer.isCompleted() && !(finishedBefore && existsSync(path.join(trainer.state.snapshot_dir, finalModelName)))) say(`Saved ${await trainer.saveSnapshot({ modelParamOnly: true })}`)
+  if (trainer.isCompleted() && !(finishedBefore && existsSync(path.join(trainer.state.snapshot_dir, finalModelName)))) await save(true)
   const snapshot = trainer.state.snapshot_file
   const sha = await trainer.stateSha256()
   const summary = finishedBefore

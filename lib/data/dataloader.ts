@@ -8,6 +8,7 @@ import type { DecodeLimitRun, LoaderSpec, LoaderStats, NativeFrameCache, NativeL
 import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
+import { nearestName } from '../registry.ts'
 import { MeansKeeper } from './index-means.ts'
 import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
 import type { ProblemLog } from './problems.ts'
@@ -26,6 +27,14 @@ export type TrainingData = Record<(typeof trainingDataKeys)[number], Tensor>
 export interface SkipCounts {
   samples: number
   attempts: number
+}
+
+/** What a pack of a data set is, wherever it lies. */
+export interface PackContents {
+  dataset: string
+  /** CRC-32C of its table, which holds one of each picture. */
+  crc: number
+  density: number
 }
 
 /** The sample that comes next: sample `sample` (0-based) of epoch `epoch`. */
@@ -64,6 +73,8 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   readonly problems: ProblemLog
   readonly #signal: AbortSignal | undefined
   readonly #means: MeansKeeper | undefined
+  /** Of the packs, by data set. */
+  readonly #densities: readonly number[]
   #spec: LoaderSpec
   #native: NativeLoader | null = null
   readonly #cacheBytes: number
@@ -76,7 +87,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   #closing: Promise<void> | null = null
 
   /** @internal use {@link buildDataloader} */
-  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, { cacheBytes = 0, signal, means }: { cacheBytes?: number; signal?: AbortSignal; means?: MeansKeeper } = {}) {
+  constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, { cacheBytes = 0, signal, means, densities = [] }: { cacheBytes?: number; signal?: AbortSignal; means?: MeansKeeper; densities?: readonly number[] } = {}) {
     this.#spec = spec
     this.settings = settings
     this.problems = problems
@@ -84,6 +95,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     this.#cacheBytes = cacheBytes
     this.#signal = signal
     this.#means = means
+    this.#densities = densities
   }
 
   get samplesPerEpoch(): number {
@@ -99,14 +111,14 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     return { ...this.#cursor }
   }
 
-  /** Whether the frames come from packs, all or some of them. */
+  /** Whether the frames come from packs: those of all data sets, or of none. */
   get packed(): boolean {
     return this.packs.length > 0
   }
 
   /** What stands for the contents of the packs that it reads, wherever they lie; empty when it reads frames. */
-  get packs(): { dataset: string; crc: number }[] {
-    return this.#spec.datasets.flatMap(({ name, pack }) => (pack === undefined ? [] : [{ dataset: name, crc: pack.rowsCrc }]))
+  get packs(): PackContents[] {
+    return this.#spec.datasets.flatMap(({ name, pack }, i) => (pack === undefined ? [] : [{ dataset: name, crc: pack.rowsCrc, density: this.#densities[i] ?? 0 }]))
   }
 
   /** Samples that could not be read and were replaced, so far. */
@@ -270,6 +282,7 @@ export function disposeTrainingData(batch: TrainingData): void {
  * @throws ERR_CONFIG, ERR_DATA (see {@link indexDatasets} and {@link openPackedDataset}), ERR_ARGUMENT for a bad option
  */
 export async function buildDataloader(config: DataConfig, options: DataloaderOptions = {}): Promise<Dataloader> {
+  checkOptionNames(options)
   const settings = readDataSettings(config)
   const strict = options.strict ?? settings.strict
   const spec: LoaderSpec = {
@@ -287,19 +300,37 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startEpoch: integerOption('startEpoch', options.startEpoch ?? 0, 0),
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
-    readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0, maxReadAhead),
+    readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0, { max: maxReadAhead }),
     decode: settings.decode,
     device: settings.pinMemory ? checkedDevice(options.device ?? 'cpu', 'options.device') : 'cpu',
   }
-  const cacheBytes = integerOption('cacheBytes', options.cacheBytes ?? settings.cacheBytes, 0)
+  const cacheBytes = integerOption('cacheBytes', options.cacheBytes ?? settings.cacheBytes, 0, { unit: ' (a number of bytes)' })
   const dir = textOption('pack', options.pack ?? settings.pack)
-  const { indexes, problems } = await indexDatasets(settings, { ...options, strict, pack: dir === '' ? undefined : { dir, crop: settings.crop } })
-  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, { cacheBytes, signal: options.signal, means: new MeansKeeper(indexes, options.log) })
+  const { indexes, problems, reports } = await indexDatasets(settings, { ...options, strict, pack: dir === '' ? undefined : { dir, crop: settings.crop, single: settings.datasets.length === 1 } })
+  for (const { dataset, pack } of reports) if (pack !== undefined) options.log?.(`${dataset}: from ${pack.origin}`)
+  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, { cacheBytes, signal: options.signal, means: new MeansKeeper(indexes, options.log), densities: reports.map(({ pack }) => pack?.density ?? 0) })
 }
 
-function integerOption(name: string, value: unknown, min: number, max = Infinity): number {
+/** Every option has its entry here: the compiler sees to it. */
+const optionNames: Record<keyof Required<DataloaderOptions>, true> = {
+  pack: true, seed: true, threads: true, queueBatches: true, readAhead: true, cacheBytes: true, device: true, startEpoch: true, startSample: true,
+  strict: true, cwd: true, onProgress: true, rebuild: true, log: true, signal: true,
+}
+
+/** A name with a typing error would be passed over in plain JavaScript, and frames be read instead of a pack. @throws ERR_ARGUMENT */
+function checkOptionNames(options: DataloaderOptions): void {
+  const known = Object.keys(optionNames)
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(optionNames, name)) continue
+    // `cache` is too many edits away from cacheBytes.
+    const nearest = nearestName(name, known) ?? known.find((other) => other.toLowerCase().startsWith(name.toLowerCase()))
+    throw new SiamError('ERR_ARGUMENT', `buildDataloader has no option ${JSON.stringify(name)}`, { hint: nearest === undefined ? `it has ${known.join(', ')}` : `did you mean ${JSON.stringify(nearest)}?` })
+  }
+}
+
+function integerOption(name: string, value: unknown, min: number, { max = Infinity, unit = '' }: { max?: number; unit?: string } = {}): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
-    throw invalidArgument(max === Infinity ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`, name, value)
+    throw invalidArgument(`${max === Infinity ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`}${unit}`, name, value)
   }
   return value
 }

@@ -48,6 +48,8 @@ export interface IndexReport {
   cacheFile: string | null
   cacheBytes: number
   notCached?: string
+  /** What it is read from instead of frames: text, and density of the pack. */
+  pack?: { origin: string; density: number }
 }
 
 export interface DatasetIndexes {
@@ -85,15 +87,15 @@ export async function indexDatasets(settings: Pick<DataSettings, 'datasets'> & P
   return { indexes, problems, reports }
 }
 
-type OneIndex = Pick<IndexReport, 'fromCache' | 'cacheFile' | 'notCached'> & { index: DatasetIndex; own: ProblemLog }
+type OneIndex = Pick<IndexReport, 'fromCache' | 'cacheFile' | 'notCached' | 'pack'> & { index: DatasetIndex; own: ProblemLog }
 
 async function indexOne(setting: DatasetSetting, mode: IndexCacheMode, options: IndexDatasetsOptions): Promise<OneIndex> {
   const { name, configPath, params, ratio, maxDiff } = setting
   const strict = options.strict ?? false
   const cwd = options.cwd ?? process.cwd()
   if (options.pack !== undefined) {
-    const { index, file } = await openPackedDataset(setting, { ...options.pack, dir: path.resolve(cwd, options.pack.dir) }, options.log)
-    return { index, own: new ProblemLog(strict), fromCache: true, cacheFile: file }
+    const { index, file, origin, manifest } = await openPackedDataset(setting, { ...options.pack, dir: path.resolve(cwd, options.pack.dir) }, cwd, options.log)
+    return { index, own: new ProblemLog(strict), fromCache: true, cacheFile: file, pack: { origin, density: manifest.density } }
   }
   const fingerprint = mode === 'none' ? null : await datasetFingerprint(params, { name, cwd, configPath })
   const cache = mode === 'none' || fingerprint === null ? null : new IndexCache({ init: { name, ratio, maxDiff }, params, cwd, mode, fingerprint, say: options.log ?? (() => {}) })

@@ -18,6 +18,8 @@ export interface DatasetSurvey {
   frames: number | null
   /** Sequences and frames that indexing leaves out, in sentences; empty unless all annotations were read. */
   problems: string[]
+  /** The pack that stands for its frames, in words. */
+  pack?: string
   /** Why it cannot be used. */
   error?: { code: ErrorCode; message: string; file?: string; line?: number; hint?: string }
 }
@@ -59,7 +61,7 @@ async function surveyDataset(dataset: DatasetSetting, options: SurveyOptions): P
   const timer = setTimeout(stop, options.budgetMs ?? 2000)
   let total: number | undefined
   try {
-    const { indexes, problems } = await indexDatasets(
+    const { indexes, problems, reports } = await indexDatasets(
       { datasets: [dataset] },
       {
         cwd,
@@ -75,6 +77,11 @@ async function surveyDataset(dataset: DatasetSetting, options: SurveyOptions): P
     survey.sequences = indexes[0]?.sequences ?? 0
     survey.frames = indexes[0]?.frames ?? 0
     survey.problems = problems.summary()
+    const [report] = reports
+    if (report?.pack !== undefined && report.cacheFile !== null) {
+      survey.root = path.dirname(report.cacheFile)
+      survey.pack = report.pack.origin
+    }
     for (const index of indexes) index.dispose()
   } catch (error) {
     options.signal?.throwIfAborted()

@@ -195,7 +195,7 @@ const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
  */
 export function configSha256(config: Config, packs: readonly { dataset: string; crc: number }[] = []): string {
   const relevant = JSON.stringify(requireTrain(config), (key, value: unknown) => (numberless.has(key) || changesNothing[key]?.(value) === true ? undefined : value))
-  return createHash('sha256').update(packs.length === 0 ? relevant : `${relevant}\n${JSON.stringify(packs)}`).digest('hex')
+  return createHash('sha256').update(packs.length === 0 ? relevant : `${relevant}\n${JSON.stringify(packs.map(({ dataset, crc }) => ({ dataset, crc })))}`).digest('hex')
 }
 
 export interface TrainerBuildOptions extends Omit<ModelOptions, 'part'> {
@@ -257,6 +257,7 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
     const trainer = new trainerClass(optimizer, dataloader, [...buildMonitors(config), ...(options.monitors ?? [])], {
       seed: askedSeed,
       configSha256: configSha256(config, dataloader.packs),
+      configSha256With: (packs) => configSha256(config, packs),
       threads,
       log: options.log,
       progress: options.progress,

@@ -110,7 +110,7 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
   })
   const cache = cacheWarning(settings?.cacheBytes ?? 0, machineMemory())
   if (cache !== undefined) warnings.push(cache)
-  const datasets = settings === null ? [] : await surveyDatasets(settings.datasets, { strict: options.strict ?? settings.strict, budgetMs: options.dataBudgetMs, pack: settings.pack === '' ? undefined : { dir: settings.pack, crop: settings.crop }, log: (line) => void warnings.push(line), signal: options.signal })
+  const datasets = settings === null ? [] : await surveyDatasets(settings.datasets, { strict: options.strict ?? settings.strict, budgetMs: options.dataBudgetMs, pack: settings.pack === '' ? undefined : { dir: settings.pack, crop: settings.crop, single: settings.datasets.length === 1 }, log: (line) => void warnings.push(line.replace(/^Warning: /, '')), signal: options.signal })
   for (const { name, error } of datasets) if (error !== undefined) problems.push({ part: 'data', ...error, message: `${name}: ${error.message}` })
   await attempt('device', () => requireDevice(device))
 

@@ -19,6 +19,14 @@ export interface RunPosition {
   iteration: number
 }
 
+/** A pack that a run was trained from. */
+export interface SnapshotPack {
+  dataset: string
+  /** CRC-32C of its table. */
+  crc: number
+  density: number
+}
+
 /** Our own section: everything else that an exact resume needs. */
 export interface RunState extends RunPosition {
   /** The first sample that has not been trained on; null where the data has no cursor (a user's own iterable). */
@@ -26,6 +34,8 @@ export interface RunState extends RunPosition {
   seed: number
   /** SHA-256 of the effective configuration; '' where the parts were put together by hand. */
   configSha256: string
+  /** The packs that it was trained from, empty: frames. Absent where the data does not say, and in snapshots of older versions. */
+  packs?: SnapshotPack[]
   /** Base learning rate of the last step. */
   lr: number
   gradScaler: GradScalerState | null
@@ -81,6 +91,9 @@ export function composeSnapshot(modelState: readonly NamedRawTensor[], optimizer
       sampler: sampler === null ? null : PyDict.fromObject({ epoch: sampler.epoch, sample: sampler.sample }),
       seed: run.seed,
       config_sha256: run.configSha256,
+      ...(run.packs === undefined
+        ? {}
+        : { packs: PyDict.fromObject(Object.fromEntries(run.packs.map(({ dataset, crc, density }) => [dataset, PyDict.fromObject({ crc, density: new PyFloat(density) })]))) }),
       lr: new PyFloat(run.lr),
       grad_scaler:
         gradScaler === null
@@ -115,6 +128,10 @@ class Fields {
     return new SiamError('ERR_CHECKPOINT', `${this.where}${key} is ${this.dict.has(key) ? 'not' : 'missing; expected'} ${expected}`, { file: this.file })
   }
 
+  names(): string[] {
+    return [...this.dict.keys()].map(String)
+  }
+
   number(key: string): number {
     const value = this.dict.get(key)
     if (typeof value !== 'number' || !Number.isFinite(value)) throw this.#wrong(key, 'a finite number')
@@ -147,6 +164,11 @@ class Fields {
   }
 }
 
+function readPack(packs: Fields, dataset: string): SnapshotPack {
+  const fields = packs.optionalFields(dataset)
+  return { dataset, crc: fields?.integer('crc', 0) ?? 0, density: fields?.number('density') ?? 0 }
+}
+
 function readRun(dict: PyDict, file: string): RunState {
   const fields = new Fields(dict, `${sectionKey}.`, file)
   const format = fields.integer('format', 1)
@@ -158,6 +180,7 @@ function readRun(dict: PyDict, file: string): RunState {
   }
   const sampler = fields.optionalFields('sampler')
   const scaler = fields.optionalFields('grad_scaler')
+  const packs = dict.has('packs') ? fields.optionalFields('packs') : null
   const ema = dict.has('ema') ? fields.optionalFields('ema') : null
   return {
     epoch: fields.integer('epoch', -1),
@@ -166,6 +189,7 @@ function readRun(dict: PyDict, file: string): RunState {
     sampler: sampler === null ? null : { epoch: sampler.integer('epoch', 0), sample: sampler.integer('sample', 0) },
     seed: fields.integer('seed', 0),
     configSha256: fields.string('config_sha256'),
+    ...(packs === null ? {} : { packs: packs.names().map((dataset) => readPack(packs, dataset)) }),
     lr: fields.number('lr'),
     gradScaler:
       scaler === null

@@ -14,7 +14,8 @@ import { adoptAverage } from './ema.ts'
 import { checkWritable, readResumeTarget, removeOldMidEpoch } from './output-folder.ts'
 import type { ProgressOptions } from './progress.ts'
 import { finalModelName, snapshotName, writeSnapshotFile } from './snapshot-file.ts'
-import { composeSnapshot, composeWeights, readSnapshot, type RunPosition, type RunState } from './snapshot.ts'
+import { configurationChanges } from './snapshot-data.ts'
+import { composeSnapshot, composeWeights, readSnapshot, type RunPosition, type RunState, type SnapshotPack } from './snapshot.ts'
 import type { DataPosition, TrainableModel, TrainableOptimizer, TrainingBatches } from './trainer-types.ts'
 
 /** Bad samples that are reported one by one. */
@@ -37,6 +38,8 @@ export interface TrainerOptions {
   seed?: number
   /** SHA-256 of the effective configuration, to notice that a run goes on with another one. */
   configSha256?: string
+  /** That sum for other packs than the run's own (none: frames), to tell a change of the data from one of the configuration. */
+  configSha256With?: (packs: readonly SnapshotPack[]) => string
   /** Threads of libtorch's team, kept in snapshots. */
   threads?: number
   /** Where messages go; standard error by default. */
@@ -289,7 +292,7 @@ export abstract class TrainerBase implements AsyncDisposable {
     const { options } = this
     const differs: string[] = []
     if (options.seed !== undefined && options.seed !== run.seed) differs.push(`seed ${run.seed} (now ${options.seed}: the data comes in another order)`)
-    if (options.configSha256 !== undefined && run.configSha256 !== '' && options.configSha256 !== run.configSha256) differs.push('another configuration')
+    if (options.configSha256 !== undefined && run.configSha256 !== '' && options.configSha256 !== run.configSha256) differs.push(...configurationChanges(run, this.dataloader.packs, options.configSha256With))
     if (options.threads !== undefined && options.threads !== run.threads) differs.push(`${run.threads} threads (now ${options.threads}: sums may differ in their last bits)`)
     const { libtorch } = loadAddon().versions()
     if (libtorch !== run.libtorchVersion) differs.push(`libtorch ${run.libtorchVersion} (now ${libtorch})`)
@@ -348,6 +351,7 @@ export abstract class TrainerBase implements AsyncDisposable {
       sampler: this.dataPosition,
       seed: this.dataloader.seed ?? this.#seed,
       configSha256: this.options.configSha256 ?? '',
+      ...(this.dataloader.packs === undefined ? {} : { packs: [...this.dataloader.packs] }),
       lr: this.lastLr,
       gradScaler: (await this.optimizer.gradScaler?.stateDict()) ?? null,
       ...(this.optimizer.ema ? { ema: { updates: this.optimizer.ema.updates } } : {}),

@@ -8,6 +8,7 @@ import type { Tensor } from '../native/tensor.ts'
 import type { Ema } from './ema.ts'
 import type { GradScaler } from './grad-scaler.ts'
 import type { Model, StateTable } from './model.ts'
+import type { SnapshotPack } from './snapshot.ts'
 import type { TensorDict, TrainableLoss } from './losses.ts'
 
 export interface TrainableModel {
@@ -71,6 +72,8 @@ export interface ResumableBatches {
   stats(): LoaderStats
   /** Whether the frames come from a pack. */
   readonly packed: boolean
+  /** What the packs are that the frames come from; empty: none. Snapshots keep it. */
+  readonly packs: readonly SnapshotPack[]
   close(): Promise<void>
 }
 

@@ -62,3 +62,18 @@ describe('a dataloader with a cache', () => {
     await expect(loader.next()).rejects.toThrow()
   })
 })
+
+describe('options of buildDataloader', () => {
+  it.each([
+    ['packs', 'did you mean "pack"?'],
+    ['cache', 'did you mean "cacheBytes"?'],
+    ['read_ahead', 'did you mean "readAhead"?'],
+    ['zzzzzzzzzz', /^it has pack, seed, /],
+  ])('refuse %s', async (name, hint) => {
+    await expect(build({}, { [name]: '64M' } as DataloaderOptions)).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: `buildDataloader has no option "${name}"`, hint: typeof hint === 'string' ? hint : expect.stringMatching(hint) })
+  })
+
+  it('say that a bound of memory is a number', async () => {
+    await expect(build({}, { cacheBytes: '64M' as unknown as number })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringContaining('an integer of at least 0 (a number of bytes) for cacheBytes') })
+  })
+})

@@ -32,11 +32,14 @@ beforeEach(() => good.forEach((bytes, name) => writeFileSync(at(name), bytes)))
 afterAll(() => removeFolder(folder))
 
 const lines: string[] = []
+let origin: string | undefined
 interface Opening {
   name?: string
   dir?: string
   params?: Record<string, unknown>
   crop?: Partial<LoaderSpec['crop']>
+  single?: boolean
+  cwd?: string
 }
 
 /** Opens and closes it. @returns sequences and frames */
@@ -44,8 +47,9 @@ async function open(opening: Opening = {}): Promise<[number, number]> {
   lines.length = 0
   const { name = 'GOT10kDataset' } = opening
   const setting = { name, configPath: `data.${name}`, params: { ...params, ...opening.params }, ratio: 1, maxDiff: 100 }
-  const { indexes } = await indexDatasets({ datasets: [setting] }, { pack: { dir: opening.dir ?? dir, crop: { ...defaultCrop, ...opening.crop } }, log: (line) => lines.push(line) })
+  const { indexes, reports } = await indexDatasets({ datasets: [setting] }, { cwd: opening.cwd, pack: { dir: opening.dir ?? dir, crop: { ...defaultCrop, ...opening.crop }, single: opening.single }, log: (line) => lines.push(line) })
   const [index] = indexes
+  origin = reports[0]?.pack?.origin
   const counts: [number, number] = [index!.sequences, index!.frames]
   index!.dispose()
   return counts
@@ -85,9 +89,33 @@ describe('opening a pack', () => {
   it('says which packs there are', async () => {
     expect(await failure({ dir: path.join(folder, 'none') })).toMatchObject({ code: 'ERR_DATA', file: path.join(folder, 'none'), message: 'pack not found: no such folder' })
     const other = await failure({ name: 'COCODataset' })
-    expect(other).toMatchObject({ code: 'ERR_DATA', file: dir, message: 'there is no pack of COCODataset in this folder', hint: 'it holds GOT10kDataset' })
+    expect(other).toMatchObject({ code: 'ERR_DATA', file: dir, message: 'there is no pack of COCODataset in this folder', hint: `it holds GOT10kDataset; siamtrain data pack CONFIG --out ${dir} adds what is missing and keeps what is there` })
     mkdirSync(path.join(folder, 'empty'), { recursive: true })
-    expect((await failure({ dir: path.join(folder, 'empty') })).hint).toBe('it holds no packs at all')
+    expect((await failure({ dir: path.join(folder, 'empty') })).hint).toMatch(/^it holds no packs at all; siamtrain data pack /)
+  })
+
+  it('takes the folder of the pack itself where there is one data set, else says which folder to name', async () => {
+    expect(await open({ dir: own, single: true })).toEqual([3, 18])
+    const message = 'there is no pack of GOT10kDataset in this folder: this is the pack of GOT10kDataset itself'
+    expect(await failure({ dir: own })).toMatchObject({ code: 'ERR_DATA', file: own, message, hint: 'name the folder above it, which holds the packs of all data sets' })
+    expect((await failure({ dir: own, single: true, name: 'COCODataset' })).message).toBe('there is no pack of COCODataset in this folder: this is the pack of GOT10kDataset itself')
+  })
+
+  it('says what it is made of', async () => {
+    await open()
+    expect(origin).toBe(`the pack ${own} (made of elsewhere, 18 frames, density 1)`)
+    await open({ cwd: folder })
+    expect(origin).toBe('the pack packs/GOT10kDataset (made of elsewhere, 18 frames, density 1)')
+  })
+
+  it('warns of another data root, which is there', async () => {
+    for (const name of ['elsewhere', 'other']) mkdirSync(path.join(folder, name), { recursive: true })
+    await open({ cwd: folder, params: { dataset_root: 'other' } })
+    expect(lines).toEqual(['Warning: the pack of GOT10kDataset was made of elsewhere, but data.GOT10kDataset.dataset_root is other, which is there and is not read'])
+    for (const root of ['elsewhere', path.join(folder, 'elsewhere'), './other/../elsewhere', 'nowhere']) {
+      await open({ cwd: folder, params: { dataset_root: root } })
+      expect(lines, root).toEqual([])
+    }
   })
 
   it('refuses one whose making was stopped, and says how to go on', async () => {

@@ -91,7 +91,9 @@ describe('training from packs', () => {
     expect(rest.sha).toBe(whole.sha)
     expect([...first.losses, ...rest.losses]).toEqual(whole.losses)
     const fromFrames = await train('d', undefined, { resume: first.snapshot, maxIterations: 1 })
-    expect(fromFrames.lines.join('\n')).toContain('was made with another configuration')
+    expect(fromFrames.lines.join('\n')).toContain('was made with pictures of a pack (this run reads frames: --pack DIR?); the run goes on')
+    const coarser = await train('d', at('whole'), { resume: first.snapshot, maxIterations: 1 })
+    expect(coarser.lines.join('\n')).toMatch(/was made with another pack of GOT10kDataset .*another pack of COCODataset/)
   })
 
   it('counts the contents of packs, and not their place, to the configuration', async () => {
@@ -111,12 +113,22 @@ describe('siamtrain train --pack', () => {
     const run = await cli('--pack', at('packs'), '--max-iterations', '2', '--threads', '1')
     expect([run.code, run.stderr.match(/ERR_\w+/)]).toEqual([0, null])
     expect(run.stdout).toContain(`--pack ${at('packs')}`)
+    for (const name of ['GOT10kDataset', 'COCODataset']) expect(run.stderr).toMatch(new RegExp(`${name}: from the pack .*packs/${name} \\(made of .*, \\d+ frames, density 1\\.3\\)\n`))
     expect(readdirSync(at('cli'), { recursive: true }).some((name) => String(name).endsWith('epoch-0-iter-2.pkl'))).toBe(true)
+  })
+
+  it('hints at the pack where the data of a run that had one are missing', async () => {
+    const gone = roots.map((root, i) => `train.track.data.sampler.submodules.dataset.${['GOT10kDataset', 'COCODataset'][i]}.dataset_root=${root}-gone`)
+    const run = await cli('--resume', 'latest', ...gone)
+    expect(run.code).toBe(1)
+    expect(run.stderr).toMatch(/ERR_DATA .*data root not found.*\(the snapshot was trained from a pack: --pack DIR\?\)/)
   })
 
   it('shows the packs, or what is wrong with them, in a dry run', async () => {
     const good = JSON.parse((await cli('--pack', at('packs'), '--dry-run', '--json', '--overwrite')).stdout) as { ok: boolean; data: { datasets: unknown[] } }
     expect(good.ok).toBe(true)
+    const text = (await cli('--pack', at('packs'), '--dry-run', '--overwrite')).stdout
+    expect(text).toMatch(/GOT10kDataset: from the pack .* density 1\.3\)\n/)
     expect(good.data.datasets).toEqual([
       expect.objectContaining({ name: 'GOT10kDataset', root: at('packs/GOT10kDataset'), found: true, sequences: 3, frames: 18 }),
       expect.objectContaining({ name: 'COCODataset', root: at('packs/COCODataset'), found: true }),

@@ -49,7 +49,7 @@ const sample = (more: Partial<PackSample> = {}): PackSample => ({ usable: true, 
 describe('estimate', () => {
   it('is the mean of the samples, with the table and the index', () => {
     expect(estimateFrom('A', 1000, [sample({ bytes: 900, copied: true }), sample({ bytes: 1100 })], 500, 2)).toEqual({
-      dataset: 'A', frames: 1000, bytes: 1_000_000 + 64 * 1001 + 500, bytesPerFrame: 1000, sourceBytesPerFrame: 5000, seconds: 5, samples: 2, unusable: 0, copied: 1,
+      dataset: 'A', frames: 1000, bytes: 1_000_000 + 64 * 1001 + 500, bytesPerFrame: 1000, sourceBytesPerFrame: 5000, seconds: 5, threads: 2, samples: 2, unusable: 0, copied: 1,
     })
   })
 
@@ -64,6 +64,7 @@ describe('estimate', () => {
     expect(() => checkRoom(96e9, null, '/out')).not.toThrow()
     const error = await failure(Promise.resolve().then(() => checkRoom(96e9, 100e9, '/out')))
     expect(error).toMatchObject({ code: 'ERR_IO', file: '/out', message: expect.stringContaining('96.00 GB'), hint: expect.stringContaining('--force') })
+    expect((await failure(Promise.resolve().then(() => checkRoom(2.6e6, 512_000, '/out')))).message).toBe('expected room for 2.6 MB (estimated, and 5 % more) but the file system has 512 kB free')
   })
 
   it('looks at the file system of a folder that is not there yet', async () => {
@@ -72,17 +73,24 @@ describe('estimate', () => {
 
   it('is told in two lines', () => {
     const one = estimateFrom('A', 2_000_000, [sample({ bytes: 30_000, copied: true }), sample({ bytes: 50_000 })], 0, 2)
-    expect(estimateText([one], 500e9)).toBe('A: 2,000,000 frames, about 80 GB and 2:46:40\n  40 kB a frame, 50 % of them without loss, from files of 5 kB (2 frames looked at)\nFree there: 500 GB\n')
-    expect(estimateText([one, one], null)).toContain('Together about 160 GB and 5:33:20\n')
+    expect(estimateText([one], 500e9)).toBe('A: 2,000,000 frames, about 80 GB, 2:46:40 with 2 threads\n  40 kB a frame, 50 % of them without loss, from files of 5 kB (2 frames looked at)\nFree there: 500 GB\n')
+    expect(estimateText([one, one], null)).toContain('Together about 160 GB, 5:33:20 with 2 threads\n')
+    expect(estimateText([{ ...one, bytes: 2_600_000, seconds: 0.4, threads: 1 }], null)).toContain('about 2.6 MB, less than a second with 1 thread\n')
   })
 })
 
 describe('identity', () => {
   it('tells what differs', () => {
     expect(differences(identity, { ...identity })).toEqual([])
-    expect(differences(identity, { ...identity, density: 1.3, crop: { ...identity.crop, maxScale: 0.5 } })).toEqual(['crop.maxScale is 0.5, was 0.3', 'density is 1.3, was 1'])
+    expect(differences(identity, { ...identity, density: 1.3, crop: { ...identity.crop, maxScale: 0.5 } })).toEqual(['max_scale is 0.5, was 0.3', 'density is 1.3, was 1'])
     const params = { ...identity.dataset.params, subset: 'val' }
     expect(differences(identity, { ...identity, dataset: { name: 'GOT10kDataset', params } })).toEqual(['GOT10kDataset.subset is "val", was "train"'])
+  })
+
+  it('calls settings as the configuration does, and rounds numbers as far as they stay apart', () => {
+    const changed = { ...identity, contextFactor: 4.03241106719368, crop: { ...identity.crop, maxShiftTemp: 0.25, zSize: 255 } }
+    expect(differences({ ...identity, contextFactor: 4.342519685039371 }, changed)).toEqual(['context factor is 4.032, was 4.343', 'max_shift_temp is 0.25, was 0', `z_size is 255, was ${identity.crop.zSize}`])
+    expect(differences({ ...identity, density: 1.30001 }, { ...identity, density: 1.30002 })).toEqual(['density is 1.30002, was 1.30001'])
   })
 
   it('does not depend on where the data lie or how they are sampled', () => {
@@ -140,9 +148,9 @@ describe('progress', () => {
 
 describe('report', () => {
   it('says what was packed and what was not', () => {
-    const pack = { dataset: 'A', folder: '/p/A', sequences: 2, frames: 10, stored: 8, bytes: 80_000, shards: 2, reusedShards: 1, bad: 2, badFrames: [{ kind: 'missing_frame' as const, sequence: 's', frame: 1, file: '/s/2.jpg', message: 'the frame is missing' }], seconds: 2 }
+    const pack = { dataset: 'A', folder: '/p/A', sequences: 2, frames: 10, stored: 8, bytes: 80_000, shards: 2, reusedShards: 1, reusedFrames: 4, bad: 2, badFrames: [{ kind: 'missing_frame' as const, sequence: 's', frame: 1, file: '/s/2.jpg', message: 'the frame is missing' }], seconds: 2 }
     expect(packText({ estimates: [], freeBytes: null, packs: [pack] })).toBe(
-      'A: 2 sequences, 10 frames, 80 kB in 2 shards, 10 kB a frame\n  /p/A\n  1 shard of an earlier run\n  2 frames could not be used and are not in the pack:\n    /s/2.jpg: the frame is missing\n  00:02, 5 frames/s\n',
+      'A: 2 sequences, 10 frames, 80 kB in 2 shards, 10 kB a frame\n  /p/A\n  1 shard of an earlier run\n  2 frames could not be used and are not in the pack:\n    /s/2.jpg: the frame is missing\n  00:02, 3 frames/s\n',
     )
   })
 })

@@ -8,7 +8,7 @@ import { noticeableWait, type Situation, verdictOf } from '../../lib/pipeline/ve
 type Loader = NonNullable<Situation['loader']>
 
 const noStats: LoaderStats = {
-  batches: 0, samples: 0, skipped: 0, readSeconds: 0, decodeSeconds: 0, meanSeconds: 0, warpSeconds: 0, cpuSeconds: 0, idleSeconds: 0, waitSeconds: 0, bytesRead: 0,
+  batches: 0, samples: 0, skipped: 0, skippedSamples: 0, readSeconds: 0, decodeSeconds: 0, meanSeconds: 0, warpSeconds: 0, cpuSeconds: 0, idleSeconds: 0, waitSeconds: 0, bytesRead: 0,
   wholeDecodes: 0, regionDecodes: 0, queueDepthBatches: 0, threads: 1, failedThreads: 0, busySeconds: 0, readAheadThreads: 0, readAheadFrames: 0, readAheadBytes: 0,
   readAheadSeconds: 0, cacheHits: 0, cacheMisses: 0, cacheFrames: 0, cacheBytes: 0, cacheLimitBytes: 0,
 }

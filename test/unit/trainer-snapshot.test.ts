@@ -4,6 +4,7 @@ import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { CheckpointTensor, PyDict } from '../../lib/checkpoint/index.ts'
 import { checkResumeTarget, checkUnused, checkWritable, readResumeTarget, removeOldMidEpoch, removeSnapshots } from '../../lib/engine/output-folder.ts'
+import { configurationChanges } from '../../lib/engine/snapshot-data.ts'
 import { listSnapshots, readSnapshotFile, writeSnapshotFile } from '../../lib/engine/snapshot-file.ts'
 import { composeSnapshot, composeWeights, readSnapshot, type RunState } from '../../lib/engine/snapshot.ts'
 import type { NamedRawTensor } from '../../lib/native/addon.ts'
@@ -50,6 +51,28 @@ describe('a snapshot', () => {
     expect(back.optimizerState).toBeInstanceOf(PyDict)
   })
 
+  it('keeps the packs that it was trained from, and none are frames', async () => {
+    for (const packs of [[], [{ dataset: 'GOT10kDataset', crc: 0xfedcba98, density: 1.3 }, { dataset: 'COCODataset', crc: 0, density: 1 }]]) {
+      const file = path.join(folder(), 'epoch-0.pkl')
+      await writeSnapshotFile(file, composeSnapshot(weights, optimizerState, { ...run, packs }))
+      expect(readSnapshot(await readSnapshotFile(file)).run?.packs).toEqual(packs)
+    }
+  })
+
+  it('names what the data was where a run goes on with other data', () => {
+    const [pack, other] = [{ dataset: 'A', crc: 1, density: 1.3 }, { dataset: 'A', crc: 2, density: 1 }]
+    const sumWith = (packs: readonly unknown[]): string => JSON.stringify(packs)
+    const changes = (before: (typeof pack)[] | undefined, now: (typeof pack)[] | undefined, sum = sumWith(before ?? [])) => configurationChanges({ configSha256: sum, ...(before === undefined ? {} : { packs: before }) }, now, sumWith)
+    expect(changes([pack], [])).toEqual(['pictures of a pack (this run reads frames: --pack DIR?)'])
+    expect(changes([], [pack])).toEqual(['frames (this run reads a pack)'])
+    expect(changes([pack], [other])).toEqual(['another pack of A (density 1.3, now 1)'])
+    expect(changes([pack], [{ ...pack, crc: 3 }])).toEqual(['another pack of A'])
+    expect(changes([pack], [], 'something else')).toEqual(['pictures of a pack (this run reads frames: --pack DIR?)', 'another configuration'])
+    for (const [before, now] of [[undefined, [pack]], [[pack], undefined], [[pack], [pack]]] as const) {
+      expect(changes(before === undefined ? undefined : [...before], now === undefined ? undefined : [...now])).toEqual(['another configuration'])
+    }
+  })
+
   it('without our section is one of the original, or weights alone', async () => {
     const file = path.join(folder(), 'final_model.pkl')
     await writeSnapshotFile(file, composeWeights(weights))
@@ -61,6 +84,7 @@ describe('a snapshot', () => {
     ['an iteration below 0', (section: PyDict) => section.set('iteration', -1), /siamfcpp_native\.iteration is not an integer ≥ 0/],
     ['a generator state of another type', (section: PyDict) => section.set('rng_state', 'x'), /rng_state is not a uint8 tensor/],
     ['a newer format', (section: PyDict) => section.set('format', 99), /format 99, this version reads up to 1/],
+    ['packs that are none', (section: PyDict) => section.set('packs', 3), /packs is not a dict or None/],
     ['a cursor that is none', (section: PyDict) => section.set('sampler', 3), /sampler is not a dict or None/],
   ])('with %s is refused', async (_what, spoil, message) => {
     const file = path.join(folder(), 'epoch-0.pkl')

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { SiamError } from '../../errors.ts'
 import type { PackSample } from '../../native/addon-pack.ts'
 import { packRowBytes } from './format.ts'
+import { formatBytes } from '../../pipeline/format.ts'
 
 /** Frames that are looked at; of small data sets all. */
 export const estimateSamples = 48
@@ -18,6 +19,7 @@ export interface PackEstimate {
   sourceBytesPerFrame: number
   /** With the threads that were asked for, on an idle machine. */
   seconds: number
+  threads: number
   /** Frames that were looked at, those of them that could not be used, and those that are stored without loss. */
   samples: number
   unusable: number
@@ -40,6 +42,7 @@ export function estimateFrom(dataset: string, frames: number, samples: readonly 
     bytesPerFrame: Math.round(bytesPerFrame),
     sourceBytesPerFrame: Math.round(mean((sample) => sample.frameBytes, usable)),
     seconds: (mean((sample) => sample.cpuSeconds, samples) * frames) / threads,
+    threads,
     samples: samples.length,
     unusable: samples.length - usable.length,
     copied: usable.filter((sample) => sample.copied).length,
@@ -64,7 +67,7 @@ const reserve = 1.05
  */
 export function checkRoom(needed: number, free: number | null, folder: string): void {
   if (free === null || needed * reserve <= free) return
-  throw new SiamError('ERR_IO', `expected room for ${(needed / 1e9).toFixed(2)} GB (estimated, and 5 % more) but the file system has ${(free / 1e9).toFixed(2)} GB free`, {
+  throw new SiamError('ERR_IO', `expected room for ${formatBytes(needed)} (estimated, and 5 % more) but the file system has ${formatBytes(free)} free`, {
     file: folder,
     hint: 'make room, lower --density or --quality, or --force to try all the same: a pack that is stopped by a full disk goes on later',
   })

@@ -24,13 +24,25 @@ export function identityOf({ dataset, crop, contextFactor, density, quality, sub
 
 /**
  * @param before  of what is in the folder     @param now  of what was asked for
- * @returns what differs, one text each: 'density is 1.3, was 1'; empty where nothing does
+ * @returns what differs, one text each: 'max_shift is 0.5, was 0.4'; empty where nothing does
  */
 export function differences(before: PackIdentity, now: PackIdentity): string[] {
   const old = flat(before)
   const wanted = flat(now)
   const keys = new Set([...old.keys(), ...wanted.keys()])
-  return [...keys].filter((key) => old.get(key) !== wanted.get(key)).map((key) => `${key} is ${wanted.get(key) ?? 'not set'}, was ${old.get(key) ?? 'not set'}`)
+  return [...keys].filter((key) => old.get(key) !== wanted.get(key)).map((key) => `${shownName(key)} is ${shownPair(wanted.get(key), old.get(key))}, was ${shownPair(old.get(key), wanted.get(key))}`)
+}
+
+/** As the configuration and the command call it: crop.maxShiftTemp is max_shift_temp, contextFactor the context factor. */
+function shownName(key: string): string {
+  if (key === 'contextFactor') return 'context factor'
+  return key.startsWith('crop.') ? key.slice('crop.'.length).replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : key
+}
+
+/** A number rounded, unless that makes it the other one: 4.342520 and not 4.342519685039371. */
+function shownPair(value: string | undefined, other: string | undefined): string {
+  const rounded = (text: string | undefined): string => (text === undefined ? 'not set' : /^-?[\d.]+(?:e[+-]?\d+)?$/.test(text) ? String(Number(Number(text).toPrecision(4))) : text)
+  return rounded(value) === rounded(other) ? (value ?? 'not set') : rounded(value)
 }
 
 /** Names and values of all leaves; where data lie does not count, nor how they are sampled. */

@@ -1,5 +1,5 @@
 /** Opening packs for training: neither annotations nor frames of the original are needed. */
-import { readdir } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { SiamError } from '../../errors.ts'
 import type { LoaderSpec, NativeIndexFile } from '../../native/addon.ts'
@@ -16,6 +16,8 @@ export interface PackSource {
   dir: string
   /** The crops of the training. */
   crop: LoaderSpec['crop']
+  /** Whether the configuration has one data set only: `dir` may be the folder of its pack itself, then. */
+  single?: boolean
 }
 
 export interface OpenedPack {
@@ -24,23 +26,26 @@ export interface OpenedPack {
   manifest: PackManifest
   /** The index's file. */
   file: string
+  /** What it is made of, for a line: the pack packs/GOT10kDataset (made of datasets/GOT-10k, 96 frames, density 1.3). */
+  origin: string
 }
 
 /**
  * Opens the pack of one data set and checks that it serves the configuration.
  *
- * @param log  told when the pack is coarser than the crops
+ * @param cwd  relative data roots are taken from here, and folders shown relative to it
+ * @param log  told when the pack is coarser than the crops, or of another data root than the configuration's, which is there
  * @throws ERR_DATA when there is no such pack, it is unfinished, damaged or of another version; ERR_CONFIG when it was made with other settings of
  *   the data set or for smaller crops; ERR_IO
  */
-export async function openPackedDataset(setting: DatasetSetting, source: PackSource, log: (line: string) => void = () => {}): Promise<OpenedPack> {
+export async function openPackedDataset(setting: DatasetSetting, source: PackSource, cwd: string = process.cwd(), log: (line: string) => void = () => {}): Promise<OpenedPack> {
   const { name, ratio, maxDiff } = setting
-  const dir = path.join(source.dir, name)
-  const manifest = await readPackManifest(dir)
-  if (manifest === null) throw await noPack(source.dir, name)
+  const { dir, manifest } = await findPack(source, name)
   checkPackedParams(manifest, setting, dir)
   const coarse = checkPackedCrop(manifest, source.crop, dir)
   if (coarse !== null) log(coarse)
+  const other = await otherRoot(manifest, setting, cwd)
+  if (other !== null) log(other)
 
   const at = (file: string): string => path.join(dir, file)
   const addon = loadAddon()
@@ -53,7 +58,7 @@ export async function openPackedDataset(setting: DatasetSetting, source: PackSou
       pack.dispose()
       throw new SiamError('ERR_DATA', `Expected a table of ${manifest.frames} frames with ${manifest.stored} pictures, as ${packManifestFile} says, but it has ${rows} with ${stored}`, { file: at(manifest.table.file) })
     }
-    return { index: new DatasetIndex({ name, ratio, maxDiff }, file, { pack }), manifest, file: at(manifest.index.file) }
+    return { index: new DatasetIndex({ name, ratio, maxDiff }, file, { pack }), manifest, file: at(manifest.index.file), origin: originOf(manifest, dir, cwd) }
   } catch (error) {
     file.dispose()
     throw error
@@ -65,6 +70,33 @@ function checkIndex(index: NativeIndexFile, manifest: PackManifest, file: string
   throw new SiamError('ERR_DATA', `Expected an index of ${manifest.sequences} sequences and ${manifest.frames} frames, as ${packManifestFile} says, but it has ${index.sequences} and ${index.frames}`, { file })
 }
 
+/** The pack of a data set: in the folder of its name, or the folder that was named itself. */
+async function findPack({ dir, single }: PackSource, name: string): Promise<{ dir: string; manifest: PackManifest }> {
+  const own = path.join(dir, name)
+  const manifest = await readPackManifest(own)
+  if (manifest !== null) return { dir: own, manifest }
+  const itself = (await isDirectory(own)) ? null : await readPackManifest(dir)
+  if (itself === null) throw await noPack(dir, name)
+  if (single === true && itself.dataset.name === name) return { dir, manifest: itself }
+  throw new SiamError('ERR_DATA', `there is no pack of ${name} in this folder: this is the pack of ${itself.dataset.name} itself`, { file: dir, hint: 'name the folder above it, which holds the packs of all data sets' })
+}
+
+function originOf({ dataset, frames, density }: PackManifest, dir: string, cwd: string): string {
+  const root = dataset.params['dataset_root']
+  const made = typeof root === 'string' && root !== '' ? `made of ${root}, ` : ''
+  const relative = path.relative(cwd, dir)
+  return `the pack ${relative === '' || relative.startsWith('..') ? dir : relative} (${made}${frames.toLocaleString('en-US')} frames, density ${Number(density.toPrecision(4))})`
+}
+
+/** A sentence where the configuration names a data root that is there and is not the one that was packed: a pack of other data trains as silently. */
+async function otherRoot({ dataset }: PackManifest, { name, params, configPath }: DatasetSetting, cwd: string): Promise<string | null> {
+  const [packed, now] = [dataset.params['dataset_root'], params['dataset_root']]
+  if (typeof packed !== 'string' || typeof now !== 'string' || packed === '' || now === '') return null
+  const real = (root: string): Promise<string> => realpath(path.resolve(cwd, root)).catch(() => path.resolve(cwd, root))
+  if (!(await isDirectory(path.resolve(cwd, now))) || (await real(packed)) === (await real(now))) return null
+  return `Warning: the pack of ${name} was made of ${packed}, but ${configPath}.dataset_root is ${now}, which is there and is not read`
+}
+
 /** Why there is no manifest: no folder, another data set's, or a pack whose making was stopped. */
 async function noPack(dir: string, name: string): Promise<SiamError> {
   const own = path.join(dir, name)
@@ -74,5 +106,5 @@ async function noPack(dir: string, name: string): Promise<SiamError> {
   }
   const there: string[] = []
   for (const entry of await readdir(dir)) if (await readPackManifest(path.join(dir, entry)).then((manifest) => manifest !== null, () => true)) there.push(entry)
-  return new SiamError('ERR_DATA', `there is no pack of ${name} in this folder`, { file: dir, hint: there.length === 0 ? 'it holds no packs at all' : `it holds ${there.sort().join(', ')}` })
+  return new SiamError('ERR_DATA', `there is no pack of ${name} in this folder`, { file: dir, hint: `it holds ${there.length === 0 ? 'no packs at all' : there.sort().join(', ')}; siamtrain data pack CONFIG --out ${dir} adds what is missing and keeps what is there` })
 }

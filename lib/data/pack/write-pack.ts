@@ -79,6 +79,8 @@ export interface PackedDataset {
   shards: number
   /** Shards that an earlier run had completed; all of them where the pack was finished before. */
   reusedShards: number
+  /** Frames of those shards, the bad ones too. */
+  reusedFrames: number
   bad: number
   /** At most 1000 with their reasons. */
   badFrames: BadPackFrame[]
@@ -176,7 +178,7 @@ async function makePack(job: Job, estimated: PackEstimate, threads: number, stri
     if (anew === 0) {
       await rm(work, { recursive: true, force: true })
       const { stored, bytes, shards } = finished
-      return { ...summary(job, begun), stored, bytes, shards: shards.length, reusedShards: shards.length, bad: finished.frames - stored, badFrames: badFramesOf(frames, bad.slice(0, 1000)) }
+      return { ...summary(job, begun), stored, bytes, shards: shards.length, reusedShards: shards.length, reusedFrames: finished.frames, bad: finished.frames - stored, badFrames: badFramesOf(frames, bad.slice(0, 1000)) }
     }
     await reopen(job, finished, shardBytes)
   }
@@ -212,9 +214,9 @@ function summary({ folder, identity, frames }: Job, begun: number): Pick<PackedD
   return { dataset: frames.name, folder, sequences: identity.sequences, frames: identity.frames, seconds: (performance.now() - begun) / 1000 }
 }
 
-function totals({ shards }: PackWriterResult): Pick<PackedDataset, 'stored' | 'bytes' | 'shards' | 'reusedShards' | 'bad'> {
+function totals({ shards }: PackWriterResult): Pick<PackedDataset, 'stored' | 'bytes' | 'shards' | 'reusedShards' | 'reusedFrames' | 'bad'> {
   const sum = (of: (shard: PackWriterResult['shards'][number]) => number): number => shards.reduce((total, shard) => total + of(shard), 0)
-  return { stored: sum((s) => s.entries), bytes: sum((s) => s.bytes), shards: shards.length, reusedShards: sum((s) => (s.reused ? 1 : 0)), bad: sum((s) => s.bad) }
+  return { stored: sum((s) => s.entries), bytes: sum((s) => s.bytes), shards: shards.length, reusedShards: sum((s) => (s.reused ? 1 : 0)), reusedFrames: sum((s) => (s.reused ? s.entries + s.bad : 0)), bad: sum((s) => s.bad) }
 }
 
 /** Looks, without touching anything, whether the folder can be this pack's: a moment, where estimating takes some. */
