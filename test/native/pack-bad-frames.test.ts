@@ -167,6 +167,35 @@ describe('a frame that was mended', () => {
     expect(differingFiles(whole, dir).filter((file) => file !== 'pack.json')).toEqual([])
   })
 
+  it('is packed by whoever goes on with that; a table that is damaged is not believed', async () => {
+    const set = copyOf('again')
+    const dir = packOf('again')
+    bad(set)
+    await packTiny(set, out('again'))
+    const hit = rowsOf(dir)[16]!.shard
+    const count = manifestOf(dir).shards.length
+    mend(set)
+    mkdirSync(path.join(dir, 'frames.siampak.partial'))
+    const stop = async (): Promise<void> => void expect(await failure(packTiny(set, out('again')))).toMatchObject({ code: 'ERR_IO', file: path.join(dir, 'frames.siampak') })
+    const rowsOfShard = (k: number): string => path.join(dir, '.making', packShardFile(k).replace('.tar', '.rows'))
+    const others = Array.from({ length: count }, (_, k) => k).filter((k) => k !== hit)
+    await stop()
+    expect(existsSync(path.join(dir, 'pack.json'))).toBe(false)
+    const times = (): number[] => others.map((k) => statSync(path.join(dir, packShardFile(k))).mtimeMs)
+    const before = times()
+    // The rows of these are in the old table only.
+    for (const k of others) rmSync(rowsOfShard(k))
+    await stop()
+    expect(times()).toEqual(before)
+    for (const k of others) rmSync(rowsOfShard(k))
+    const table = readFileSync(path.join(dir, 'frames.siampak'))
+    table[64 * 3 + 28]! ^= 1
+    writeFileSync(path.join(dir, 'frames.siampak'), table)
+    rmSync(path.join(dir, 'frames.siampak.partial'), { recursive: true })
+    expect((await packTiny(set, out('again'))).packs[0]).toMatchObject({ stored: 60, reusedShards: 1 })
+    expect(differingFiles(whole, dir).filter((file) => file !== 'pack.json')).toEqual([])
+  })
+
   it('is not put into a pack that another version made, nor into one whose table is damaged', async () => {
     const set = copyOf('version')
     bad(set)

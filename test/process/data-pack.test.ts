@@ -1,6 +1,6 @@
 /** `siamtrain data pack` as a process: output, exit codes, kill -9 at any moment, full disks. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -75,6 +75,25 @@ describe('siamtrain data pack', () => {
     expect(code).toBe(0)
     expect((JSON.parse(stdout) as { packs: unknown[] }).packs).toEqual([expect.objectContaining({ dataset: 'GOT10kDataset', frames: 150, stored: 150, shards, bad: 0, badFrames: [] })])
     expect(differingFiles(whole, out)).toEqual([])
+  }, 120_000)
+
+  it('ends with 1 when more frames are missing than --allow-bad says', async () => {
+    const harmed = path.join(folder, 'harmed')
+    cpSync(root, harmed, { recursive: true })
+    const sequence = path.join(harmed, 'train', readFileSync(path.join(harmed, 'train', 'list.txt'), 'utf8').split('\n')[0]!)
+    for (const k of [1, 2, 3]) writeFileSync(path.join(sequence, `0000000${k}.jpg`), 'no picture')
+    const out = path.join(folder, 'allowed')
+    const command = args(out).map((word) => word.replace(root, harmed))
+    const refused = await runCli([...command, '--allow-bad', '2'], { env })
+    expect([refused.code, refused.stdout]).toEqual([1, ''])
+    expect(refused.stderr).toContain('GOT10kDataset: 3 frames of 150 could not be used, and at most 2 may be; the first: ')
+    expect(refused.stderr).toContain('--allow-bad N makes the pack with up to N frames missing')
+    expect(existsSync(path.join(out, 'GOT10kDataset', 'pack.json'))).toBe(false)
+    const allowed = await runCli([...command, '--allow-bad', '3'], { env })
+    expect([allowed.code, allowed.stdout]).toEqual([0, expect.stringContaining('3 frames could not be used and are not in the pack:')])
+    const again = await runCli(command, { env })
+    expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('3 frames could not be used when the pack was made; looking at them again')])
+    expect(again.stdout).toContain('all shards were there')
   }, 120_000)
 
   it('stops at a signal, says so, and goes on', async () => {

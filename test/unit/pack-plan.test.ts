@@ -112,11 +112,12 @@ describe('plan', () => {
     expect(error.message).toBe(`another pack was begun in this folder: quality is 95, was 90; shard size is 1 MB, was 256 MB; package version is ${packageVersion}, was 0.0.1`)
   })
 
-  it('a damaged plan is none', async () => {
+  it('no plan is none, a damaged one an error', async () => {
     const dir = path.join(folder, 'damaged')
+    expect(await readPlan(dir)).toBeNull()
     mkdirSync(path.join(dir, '.making'), { recursive: true })
     writeFileSync(path.join(dir, '.making', 'plan.json'), '{"format":"siamfcpp-pack-pl')
-    expect(await readPlan(dir)).toBeNull()
+    expect(await failure(readPlan(dir))).toMatchObject({ code: 'ERR_DATA', file: path.join(dir, '.making', 'plan.json'), hint: expect.stringContaining('--overwrite') })
   })
 
   it('keeps off folders that hold something else, and removes only what is a pack', async () => {

@@ -68,7 +68,7 @@ int64_t Verify(const Index& frames, const std::string& folder, const std::vector
   std::vector<PackShard> shards;
   for (uint32_t s = 0; s < kShards; ++s) shards.push_back({ShardPath(folder, s), 0});
   try {
-    PackVerifier verifier(folder + "/frames.siampak", shards, entries, frames, 3);
+    PackVerifier verifier(folder + "/frames.siampak", shards, entries, frames, 3, 100);
     std::promise<bool> done;
     verifier.Start([&](std::optional<SiamException> error) { done.set_value(!error); });
     const bool whole = done.get_future().get();
@@ -107,7 +107,7 @@ void CheckPacks(const Index& frames, const std::string& folder) {
   const std::vector<uint64_t> entries = EntriesOf(one);
   Expect(Verify(frames, one, entries) == 0, "a sound pack is found sound");
 
-  PackEstimate estimate(frames, frames, {}, 20, 4);
+  PackEstimate estimate(frames, frames, {}, PackEstimate::EvenlySpread(frames->rows(), 20), 4);
   std::promise<size_t> estimated;
   estimate.Start([&](std::optional<SiamException> error) { estimated.set_value(error ? 0 : estimate.samples().size()); });
   Expect(estimated.get_future().get() == 20, "an estimate looks at as many frames as it should");
