@@ -2,6 +2,7 @@
 // library's path. Exit code 0 and "ok" when all holds.
 #include <atomic>
 #include <cstdio>
+#include <new>
 #include <thread>
 
 #include "check_support.h"
@@ -76,6 +77,22 @@ int main(int argc, char** argv) {
     while (answer.batch);
     Expect(answer.error->code() == "ERR_DATA", "strict: the first bad sample ends it");
     Expect(Take(loader).error.has_value(), "and it stays ended");
+  }
+  {  // no memory for a second batch: no sample's fault, so requests get it as an error, and the threads that ended are counted
+    LoaderConfig config = Config(2);
+    config.queue_batches = 1;
+    auto blocks = std::make_shared<std::atomic<int>>(0);
+    config.allocator.allocate = [host = HostAllocator(), blocks](size_t bytes) -> void* {
+      if (++*blocks > 1) throw std::bad_alloc();
+      return host.allocate(bytes);
+    };
+    config.allocator.release = HostAllocator().release;
+    Loader loader(good, Sampler(), config);
+    const Answer first = Take(loader);
+    Expect(first.batch.has_value(), "the first batch comes");
+    Expect(Take(loader).error.value_or(SiamException("", "")).code() == "ERR_INTERNAL", "then there is no memory");
+    while (loader.Stats().failed_threads == 0) std::this_thread::yield();
+    Expect(loader.Stats().failed_threads <= loader.Stats().threads, "threads that ended are counted");
   }
   {
     std::vector<Batch> held;

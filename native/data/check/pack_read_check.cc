@@ -1,5 +1,6 @@
 #include "pack_read_check.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #include "../../base/error.h"
 #include "../crc32c.h"
+#include "../pack/open_shards.h"
 #include "../pack/pack_file.h"
 #include "../pack/packed_view.h"
 #include "check_support.h"
@@ -79,9 +81,43 @@ uint64_t ReadByThreads(const std::shared_ptr<const PackFile>& pack, const std::f
   return good;
 }
 
+/// Each read must meet its own shard's bytes, while eight threads have shards closed under each other.
+void CheckOpenShards(const std::string& folder) {
+  constexpr uint32_t shards = 3 * OpenShards::kMost;
+  const auto file = [&](uint32_t i) { return folder + "/open-" + std::to_string(i); };
+  for (uint32_t i = 0; i < shards; ++i) Replace(file(i), std::string(reinterpret_cast<const char*>(&i), 4));
+  std::atomic<int> opens{0}, wrong{0};
+  OpenShards open_shards(shards);
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(t);
+      for (int n = 0; n < 2000; ++n) {
+        const uint32_t i = random() % shards;
+        const auto shard = open_shards.Get(i, [&] {
+          ++opens;
+          return open(file(i).c_str(), O_RDONLY);
+        });
+        uint32_t read = ~i;
+        if (pread(shard->fd, &read, 4, 0) != 4 || read != i) ++wrong;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  Expect(wrong == 0, "a shard's descriptor is its own while it is read from");
+  Expect(opens > static_cast<int>(shards), "shards were closed and opened again");
+  const int before = opens;
+  for (uint32_t i = 0; i < OpenShards::kMost; ++i) open_shards.Get(i, [&] { return ++opens, open(file(i).c_str(), O_RDONLY); });
+  const int filled = opens;
+  for (uint32_t i = 0; i < OpenShards::kMost; ++i) open_shards.Get(i, [&] { return ++opens, open(file(i).c_str(), O_RDONLY); });
+  Expect(filled >= before && opens == filled, "those that were used last stay open");
+  for (uint32_t i = 0; i < shards; ++i) unlink(file(i).c_str());
+}
+
 }  // namespace
 
 void CheckPackReading(const std::string& folder, uint32_t shards) {
+  CheckOpenShards(folder);
   const std::string table = folder + "/frames.siampak", sound = Contents(table);
   const std::vector<PackShard> all = ShardsOf(folder, shards);
   const auto open = [&] { return PackFile::Open(table, all); };
