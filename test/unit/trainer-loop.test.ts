@@ -7,7 +7,7 @@ import { PyDict } from '../../lib/checkpoint/index.ts'
 import type { TensorDict } from '../../lib/engine/losses.ts'
 import type { TrainableOptimizer, TrainingBatches } from '../../lib/engine/trainer-types.ts'
 import type { EngineData } from '../../lib/monitors/monitor.ts'
-import type { GradScalerState, LoaderStats, NativeTensor } from '../../lib/native/addon.ts'
+import type { GradScalerState, LoaderStats, NativeTensor, SkippedSample } from '../../lib/native/addon.ts'
 import type { EpochReport } from '../../lib/pipeline/epoch-report.ts'
 
 const world = vi.hoisted(() => ({ calls: [] as string[], live: 0, reads: 0, rng: [0] }))
