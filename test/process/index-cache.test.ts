@@ -49,7 +49,7 @@ describe('siamtrain data index', () => {
     expect(first.means).toMatchObject({ computed: 7, known: 7, failed: 1, firstFailure: { file: frameFile(real, 1, 3) } })
     expect(first.means!.file).toBe(first.cacheFile!.replace('.siamidx', '.siammeans'))
     const text = await means()
-    expect(text.stdout).toMatch(/7 means of frames in \/.*\.siammeans, 0 of them computed in [\d.]+ s\n {2}1 frames cannot be decoded, the first is .*00000004\.jpg: Expected/)
+    expect(text.stdout).toMatch(/7 means of frames in \/.*\.siammeans, 0 of them computed in [\d.]+ s\n {2}1 frame cannot be decoded, the first is .*00000004\.jpg: Expected/)
     const uncached = await runCli(args('--means'), { env: env('means', 'none') })
     expect([uncached.code, uncached.stderr]).toEqual([1, expect.stringMatching(/ERR_CONFIG.*means are kept beside a cached index/)])
     expect((await runCli(args('--means', '--threads', '0'), { env: env('means') })).code).toBe(2)
