@@ -13,12 +13,13 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { loadAddon } from '../lib/native/load.ts'
+import { median } from '../lib/pipeline/median.ts'
 import { packOf } from './lib/bench-pack.ts'
 import { PythonBaseline } from './lib/data-python.ts'
 import { datasetOf, runDecodeLimit, runLoader, specOf, type LoaderRun, type Speed } from './lib/data-rounds.ts'
 import { describeTarget, missed, targetsOf, type Target } from './lib/data-targets.ts'
 import { frameSizes, type FrameSet, readSource, writeFrameSets } from './lib/frame-sets.ts'
-import { pairedRatio, timingOf } from './lib/stats.ts'
+import { pairedRatio } from './lib/stats.ts'
 
 /** Fits the speeds of the three sizes: some 0.5 to 2 s a round. */
 const pythonPairs = 24
@@ -27,7 +28,6 @@ type Kind = (typeof kinds)[number]
 type Rounds = Record<Kind, Speed[]>
 
 const round = (value: number, digits = 1): number => Number(value.toFixed(digits))
-const median = (values: readonly number[]): number => timingOf(values).median
 const summary = (speeds: readonly Speed[]): { median: number; min: number; max: number; perCpuSecond: number } => {
   const wall = speeds.map((speed) => speed.wall)
   return { median: round(median(wall)), min: round(Math.min(...wall)), max: round(Math.max(...wall)), perCpuSecond: round(median(speeds.map((speed) => speed.cpu))) }

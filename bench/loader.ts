@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { LoaderSpec, LoaderStats } from '../lib/native/addon.ts'
 import { loadAddon } from '../lib/native/load.ts'
+import { median } from '../lib/pipeline/median.ts'
 
 const addon = loadAddon()
 
@@ -99,7 +100,6 @@ async function run(spec: LoaderSpec, samples: number, warmUp: number): Promise<R
   return { pairsPerSecond: made / seconds, cpuMicroseconds: (used.user + used.system) / made, stats }
 }
 
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)] as number
 const round = (value: number, digits = 2): number => Number(value.toFixed(digits))
 
 /** Two specs in turns. */

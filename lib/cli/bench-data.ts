@@ -59,7 +59,7 @@ export function registerBenchData(bench: Command, runBench: (name: BenchName, ar
         const option = rest.find((word) => word.startsWith('-'))
         if (option !== undefined) throw new SiamError('ERR_ARGUMENT', `unknown option '${option}' of bench data CONFIG`, { hint: 'siamtrain bench data --help lists them' })
         const result = await measureConfig(first, rest, flags, signal)
-        process.stdout.write(flags.json === true ? `${JSON.stringify(plain(first, result))}\n` : describe(first, result))
+        process.stdout.write(flags.json === true ? `${JSON.stringify(plain(first, result))}\n` : describeMeasurement(first, result))
       })
     })
 }
@@ -113,7 +113,13 @@ function plain(config: string, result: LoaderMeasurement): Record<string, unknow
   }
 }
 
-function describe(config: string, result: LoaderMeasurement): string {
+/** More than all of the limit means that the limit's turns had less of the cores than the loader's: by the clock it then says nothing. */
+function byClock(share: number): string {
+  return share > 1 ? `${formatPercent(share)}: unreliable, the limit had less of the cores than the loader` : formatPercent(share)
+}
+
+/** The report for people. */
+export function describeMeasurement(config: string, result: LoaderMeasurement): string {
   const { pairsPerSecond, decodeLimit, use, verdict, threads } = result
   const { median, min, max } = pairsPerSecond
   const plural = threads === 1 ? '' : 's'
@@ -122,7 +128,7 @@ function describe(config: string, result: LoaderMeasurement): string {
     ['read', `${formatBytes(use.bytesPerSecond)}/s, ${formatBytes(result.pairs > 0 ? (use.bytesPerSecond * result.seconds) / result.pairs : 0)} a pair`],
     ['threads', `${loaderText(use).replace(/^loader: /, '')}; on a core ${formatPercent(use.coreShare)} of that time`],
     ['decode limit', `${formatRate(decodeLimit.pairsPerSecond.median)} pairs/s: the same regions decoded from memory by ${threads} thread${plural}, and nothing else done`],
-    ['reached', `${formatPercent(result.shareOfLimit)} of the limit set by region decoding alone (${formatPercent(result.shareOfLimitCpu)} by processor time)`],
+    ['reached', `${formatPercent(result.shareOfLimitCpu)} of the limit set by region decoding alone, by processor time (by the clock ${byClock(result.shareOfLimit)})`],
     ...(use.wholeShare > 0.005 ? ([['', `${formatPercent(use.wholeShare)} of the frames were decoded whole for their means, which happens once a frame`]] as [string, string][]) : []),
     ...(result.skipped > 0 ? ([['bad samples', `${result.skipped.toLocaleString('en-US')} replaced: siamtrain data verify finds them`]] as [string, string][]) : []),
     ['bound', verdict.advice === '' ? verdict.text : `${verdict.text}; ${verdict.advice}`],

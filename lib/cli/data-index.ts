@@ -113,15 +113,15 @@ function plain({ dataset, sequences, frames, problems, seconds, fromCache, cache
 
 function describe(report: Report): string {
   const { dataset, sequences, frames, problems, seconds, fromCache, cacheFile, cacheBytes, notCached, means } = report
-  const count = (n: number): string => n.toLocaleString('en-US')
+  const count = (n: number, noun: string): string => `${n.toLocaleString('en-US')} ${noun}${n === 1 ? '' : 's'}`
   const where = cacheFile === null ? `not cached: ${notCached ?? 'unknown'}` : `${cacheFile} (${(cacheBytes / 1e6).toFixed(1)} MB)`
   const lines = [
-    `${dataset}: ${count(sequences)} sequences, ${count(frames)} frames, ${count(problems.total)} problems`,
+    `${dataset}: ${count(sequences, 'sequence')}, ${count(frames, 'frame')}, ${count(problems.total, 'problem')}`,
     `  ${fromCache ? 'opened from the cache' : 'built from the annotations'} in ${seconds.toFixed(2)} s`,
     `  ${where}`,
     ...problems.summary().map((line) => `  ${line}`),
-    ...(means === undefined ? [] : [`  ${count(means.known)} means of frames in ${means.file}, ${count(means.computed)} of them computed in ${means.seconds.toFixed(1)} s`]),
-    ...(means?.firstFailure === undefined ? [] : [`  ${count(means.failed)} frames cannot be decoded, the first is ${means.firstFailure.file}: ${means.firstFailure.reason}`]),
+    ...(means === undefined ? [] : [`  ${count(means.known, 'mean')} of frames in ${means.file}, ${means.computed.toLocaleString('en-US')} of them computed in ${means.seconds.toFixed(1)} s`]),
+    ...(means?.firstFailure === undefined ? [] : [`  ${count(means.failed, 'frame')} cannot be decoded, the first is ${means.firstFailure.file}: ${means.firstFailure.reason}`]),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -1,7 +1,8 @@
 /** What `siamtrain data pack` prints. */
-import { type PackEstimate, sizeText as size } from '../data/pack/estimate.ts'
+import type { PackEstimate } from '../data/pack/estimate.ts'
 import type { PackReport, PackedDataset } from '../data/pack/write-pack.ts'
 import { formatInterval } from '../engine/progress.ts'
+import { formatBytes } from '../pipeline/format.ts'
 
 /** How long it takes: 2:46:40 with 8 threads. */
 function time(seconds: number, threads: number): string {
@@ -17,13 +18,13 @@ export function estimateText(estimates: readonly PackEstimate[], freeBytes: numb
     const lossless = copied === 0 ? '' : `, ${Math.round((copied / Math.max(1, samples - unusable)) * 100)} % of them without loss`
     const bad = unusable === 0 ? '' : `; ${unusable} of them cannot be used`
     return (
-      `${dataset}: ${count(frames, 'frame')}, about ${size(bytes)}, ${time(seconds, threads)}\n` +
-      `  ${size(bytesPerFrame)} a frame${lossless}, from files of ${size(sourceBytesPerFrame)} (${count(samples, 'frame')} looked at${bad})\n`
+      `${dataset}: ${count(frames, 'frame')}, about ${formatBytes(bytes)}, ${time(seconds, threads)}\n` +
+      `  ${formatBytes(bytesPerFrame)} a frame${lossless}, from files of ${formatBytes(sourceBytesPerFrame)} (${count(samples, 'frame')} looked at${bad})\n`
     )
   })
   const total = estimates.reduce((sum, { bytes }) => sum + bytes, 0)
-  if (estimates.length > 1) lines.push(`Together about ${size(total)}, ${time(estimates.reduce((sum, { seconds }) => sum + seconds, 0), estimates[0]!.threads)}\n`)
-  if (freeBytes !== null) lines.push(`Free there: ${size(freeBytes)}\n`)
+  if (estimates.length > 1) lines.push(`Together about ${formatBytes(total)}, ${time(estimates.reduce((sum, { seconds }) => sum + seconds, 0), estimates[0]!.threads)}\n`)
+  if (freeBytes !== null) lines.push(`Free there: ${formatBytes(freeBytes)}\n`)
   return lines.join('')
 }
 
@@ -32,7 +33,7 @@ export function packText({ packs }: PackReport): string {
 }
 
 function describe({ dataset, folder, sequences, frames, stored, bytes, shards, reusedShards, reusedFrames, bad, badFrames, seconds }: PackedDataset): string {
-  const lines = [`${dataset}: ${count(sequences, 'sequence')}, ${count(frames, 'frame')}, ${size(bytes)} in ${count(shards, 'shard')}, ${size(bytes / Math.max(1, stored))} a frame`, `  ${folder}`]
+  const lines = [`${dataset}: ${count(sequences, 'sequence')}, ${count(frames, 'frame')}, ${formatBytes(bytes)} in ${count(shards, 'shard')}, ${formatBytes(bytes / Math.max(1, stored))} a frame`, `  ${folder}`]
   if (reusedShards > 0) lines.push(`  ${reusedShards === shards ? 'all shards were there' : `${count(reusedShards, 'shard')} of an earlier run`}`)
   if (bad > 0) {
     lines.push(`  ${count(bad, 'frame')} could not be used and ${bad === 1 ? 'is' : 'are'} not in the pack${badFrames.length === 0 ? '' : ':'}`)

@@ -17,6 +17,7 @@ interface PackFlags {
   shardSize?: number
   dryRun?: boolean
   strict?: boolean
+  allowBad?: number
   force?: boolean
   overwrite?: boolean
   json?: boolean
@@ -50,6 +51,7 @@ export function registerDataPackCommand(data: Command): void {
     .option('--shard-size <mb>', 'size of a shard in MB (default: 256)', integer(1, 100_000))
     .option('--dry-run', 'only estimate size and time')
     .option('--strict', 'stop at the first frame that cannot be used')
+    .option('--allow-bad <n>', 'how many frames of a data set may be unusable (default: a tenth of them, at least 100)', integer(0, Number.MAX_SAFE_INTEGER))
     .option('--force', 'begin although the disk seems to be too small')
     .option('--overwrite', 'begin anew where there is another pack')
     .option('--json', 'print the report as JSON')
@@ -67,7 +69,7 @@ async function run(file: string, overrides: string[], flags: PackFlags, signal: 
   const settings = readDataSettings(config as DataConfig)
   const indexing = progressOfIndexing('auto')
   const packing = progressOfPacking('auto')
-  const { out, workers, density: dense, quality, subsampling, shardSize, dryRun, strict, force, overwrite } = flags
+  const { out, workers, density: dense, quality, subsampling, shardSize, dryRun, strict, allowBad, force, overwrite } = flags
   try {
     return await makePacks(settings, {
       out,
@@ -78,6 +80,7 @@ async function run(file: string, overrides: string[], flags: PackFlags, signal: 
       ...(shardSize === undefined ? {} : { shardBytes: shardSize * 1e6 }),
       dryRun,
       strict,
+      ...(allowBad === undefined ? {} : { allowBad }),
       force,
       overwrite,
       signal,

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { writeFileAtomically } from '../checkpoint/atomic-file.ts'
 import { packsIn, verifyPacks } from '../data/pack/verify-pack.ts'
-import { problemError } from '../data/problems.ts'
+import { countOfKind, problemError } from '../data/problems.ts'
 import { detectDatasets } from '../data/survey/detect.ts'
 import { type VerifyReport, verifyDatasets } from '../data/survey/verify.ts'
 import { SiamError } from '../errors.ts'
@@ -110,7 +110,7 @@ function describe(report: VerifyReport): string {
   const total = Object.values(report.counts).reduce((sum, n) => sum + n, 0)
   if (report.ok) lines.push('Nothing is wrong.')
   else {
-    lines.push(`${count(total, 'problem')}: ${Object.entries(report.counts).map(([kind, n]) => `${n} ${kind.replaceAll('_', ' ')}`).join(', ')}`)
+    lines.push(`${count(total, 'problem')}: ${Object.entries(report.counts).map(([kind, n]) => countOfKind(kind, n)).join(', ')}`)
     const shown = report.problems.slice(0, 20)
     lines.push(...shown.map((problem) => `  ${problemError(problem).toLine()}`))
     if (total > shown.length) lines.push(`  … and ${total - shown.length} more; --report FILE writes them all`)

@@ -1,4 +1,5 @@
 /** `siamtrain train --dry-run`: the report as text or JSON, and its exit code. */
+import { parseByteSize } from '../config/byte-size.ts'
 import { annotatedTrainYaml, type Config } from '../config/index.ts'
 import { dryRun, type DryRunProblem, type DryRunReport } from '../engine/dry-run.ts'
 import { SiamError } from '../errors.ts'
@@ -7,7 +8,7 @@ import type { TrainFlags } from './train.ts'
 
 /** Prints what a run would do. Sets the exit code 1 when it would not start. @throws what {@link dryRun} throws */
 export async function printDryRun(config: Config, flags: TrainFlags, signal: AbortSignal): Promise<void> {
-  const report = await dryRun(config, { device: flags.device, resume: flags.resume, overwrite: flags.overwrite, strict: flags.strict, signal })
+  const report = await dryRun(config, { device: flags.device, resume: flags.resume, overwrite: flags.overwrite, strict: flags.strict, workers: flags.workers, cacheBytes: parseByteSize(flags.cache), signal })
   const text = flags.json === true ? `${JSON.stringify(report)}\n` : dryRunText(report, annotatedTrainYaml(config))
   if (!process.stdout.write(text)) await new Promise<void>((resolve) => process.stdout.once('drain', resolve))
   if (!report.ok) process.exitCode = exitCodes.failed
@@ -35,6 +36,7 @@ function table(head: string[], rows: string[][], right: readonly number[]): stri
 }
 
 const number = (value: number): string => value.toLocaleString('en-US')
+const count = (value: number, noun: string): string => `${number(value)} ${noun}${value === 1 ? '' : 's'}`
 
 function networkLines({ model, schedule, trainer, device }: DryRunReport): string[] {
   if (model === null) return ['it cannot be built, see below']
@@ -80,7 +82,7 @@ function dataLines({ data }: DryRunReport): string[] {
   const rows = data.datasets.map(({ name, share, found, sequences, frames, root }) => [
     name,
     `${(100 * share).toFixed(1)} %`,
-    found ? (sequences === null ? 'found' : `${number(sequences)} sequences${frames === null ? '' : `, ${number(frames)} frames`}`) : 'MISSING',
+    found ? (sequences === null ? 'found' : `${count(sequences, 'sequence')}${frames === null ? '' : `, ${count(frames, 'frame')}`}`) : 'MISSING',
     root ?? '',
   ])
   return [
@@ -106,7 +108,7 @@ const memoryNames: readonly [key: string, name: string][] = [
   ['activations_bytes', 'activations'],
   ['snapshot_bytes', 'copies for a snapshot'],
   ['reserve_bytes', "allocator's reserve"],
-  ['loader_bytes', 'batches and decoding'],
+  ['loader_bytes', 'batches, decoding, cache'],
   ['total_bytes', 'in all'],
 ]
 

@@ -1,5 +1,7 @@
 /** Sizes of memory as people write them: `8G`, `512M`, `1.5GiB`, `2000000`. */
 
+import { totalmem } from 'node:os'
+
 const powers = { '': 0, K: 1, M: 2, G: 3, T: 4 } as const
 
 /**
@@ -15,6 +17,26 @@ export function parseByteSize(value: unknown): number | undefined {
   if (prefix === '' && (unit.length === 2 || digits.includes('.'))) return undefined
   const bytes = Math.floor(Number(digits) * (unit.length === 1 ? 1000 : 1024) ** powers[prefix.toUpperCase() as keyof typeof powers])
   return Number.isSafeInteger(bytes) ? bytes : undefined
+}
+
+/**
+ * What is probably wrong with the bound of a cache; undefined where nothing is.
+ * @param memoryBytes  that the machine has
+ */
+export function cacheWarning(bytes: number, memoryBytes: number): string | undefined {
+  if (bytes > 0 && bytes < 2 ** 20) {
+    const meant = bytes < 1024 ? `; did you mean ${bytes}G?` : ''
+    return `a cache of ${bytes.toLocaleString('en-US')} byte${bytes === 1 ? '' : 's'} keeps next to no frames: a size without a unit is in bytes${meant}`
+  }
+  const gigabytes = (value: number): string => `${(value / 1e9).toFixed(1)} GB`
+  if (bytes > memoryBytes) return `a cache of ${gigabytes(bytes)} is larger than the memory of this machine (${gigabytes(memoryBytes)}): once it fills, the run will be ended or swap`
+  return undefined
+}
+
+/** Bytes that this process may have: the machine's, or less where a container has a bound of its own. */
+export function machineMemory(): number {
+  const bound = process.constrainedMemory()
+  return bound > 0 ? Math.min(bound, totalmem()) : totalmem()
 }
 
 /** What {@link parseByteSize} takes, for messages. */

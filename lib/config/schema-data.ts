@@ -1,6 +1,9 @@
 /** Keys below `data:`, with the original's defaults. */
 import type { z } from 'zod'
-import { anything, boolean, byteSize, fraction, listOf, nonNegative, nonNegativeInteger, oneOf, positive, positiveInteger, section, text } from './fields.ts'
+import { anything, boolean, byteSize, fraction, listOf, nonNegative, nonNegativeInteger, numeric, oneOf, positive, positiveInteger, section, text } from './fields.ts'
+
+/** Threads that read ahead, at most: as many as the loader takes (native/data/loader.cc). */
+export const maxReadAhead = 1024
 
 export const datasetNames = ['COCODataset', 'DETDataset', 'GOT10kDataset', 'GOT10kDatasetFixed', 'LaSOTDataset', 'TrackingNetDataset', 'VIDDataset'] as const
 
@@ -114,7 +117,7 @@ export const dataSchema = section({
   seed: nonNegativeInteger().default(0),
   queue_batches: positiveInteger().default(4),
   strict: boolean().default(false),
-  read_ahead: nonNegativeInteger().default(32),
+  read_ahead: numeric(`an integer from 0 to ${maxReadAhead}`, (v) => Number.isSafeInteger(v) && v >= 0 && v <= maxReadAhead).default(32),
   cache: byteSize().default(0),
   decode: oneOf(['exact', 'fast']).default('exact'),
   index_cache: oneOf(['user', 'dataset', 'none']).default('user'),

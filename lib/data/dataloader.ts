@@ -2,6 +2,7 @@
  * Batches of training pairs, made by the addon's loader threads; the pixels never enter JavaScript.
  */
 import { availableParallelism } from 'node:os'
+import { maxReadAhead } from '../config/schema-data.ts'
 import { SiamError, invalidArgument } from '../errors.ts'
 import type { DecodeLimitRun, LoaderSpec, LoaderStats, NativeFrameCache, NativeLoader, SkippedSample } from '../native/addon.ts'
 import { checkedDevice } from '../native/device.ts'
@@ -30,6 +31,12 @@ export interface PackContents {
   density: number
 }
 
+/** Samples that could not be read and were replaced, and the attempts at them that failed: what is drawn instead may be bad, too. */
+export interface SkipCounts {
+  samples: number
+  attempts: number
+}
+
 /** The sample that comes next: sample `sample` (0-based) of epoch `epoch`. */
 export interface DataCursor {
   epoch: number
@@ -45,7 +52,7 @@ export interface DataloaderOptions extends Omit<IndexDatasetsOptions, 'pack'> {
   threads?: number
   /** Batches made ahead. Default: `queue_batches` of the configuration, 4. */
   queueBatches?: number
-  /** Threads that read frames ahead, at most; 0: none. Default: `read_ahead` of the configuration, 32. */
+  /** Threads that read frames ahead, at most (0 to 1024); 0: none. Default: `read_ahead` of the configuration, 32. */
   readAhead?: number
   /** Bound on the memory of frames that are kept, in bytes; 0: none are. Default: `cache` of the configuration, 0. */
   cacheBytes?: number
@@ -75,7 +82,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   #cache: NativeFrameCache | null = null
   #cursor: DataCursor
   /** Counts of loaders that a seek() ended. */
-  #skippedBefore = 0
+  #skippedBefore: SkipCounts = { samples: 0, attempts: 0 }
   #skippedLeft: SkippedSample[] = []
   #closing: Promise<void> | null = null
 
@@ -116,16 +123,29 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
 
   /** Samples that could not be read and were replaced, so far. */
   get skipped(): number {
-    return this.#skippedBefore + (this.#native?.stats().skipped ?? 0)
+    return this.skipCounts().samples
+  }
+
+  /** The same with the attempts that it took, so far. */
+  skipCounts(): SkipCounts {
+    const { skippedSamples, skipped } = this.stats()
+    return { samples: this.#skippedBefore.samples + skippedSamples, attempts: this.#skippedBefore.attempts + skipped }
   }
 
   /**
    * The next batch.
-   * @throws ERR_DATA when a sample cannot be read and `strict` is set, or too many in a row; ERR_DISPOSED after close(); the signal's reason
+   * @throws ERR_DATA when a sample cannot be read and `strict` is set, or too many in a row; ERR_SETUP when the system has no files, memory or
+   *   threads left; ERR_ABORTED when a {@link seek} came while it waited; ERR_DISPOSED after close(); the signal's reason
    */
   async next(): Promise<TrainingData> {
     this.#signal?.throwIfAborted()
-    const { epoch, firstSample, tensors } = await this.#open().next()
+    const native = this.#open()
+    const { epoch, firstSample, tensors } = await native.next()
+    // The batch was ready, and before its promise got here a seek() went elsewhere: it is no more wanted than those that were made ahead.
+    if (this.#native !== native) {
+      for (const tensor of Object.values(tensors)) tensor.dispose()
+      throw new SiamError('ERR_ABORTED', 'next: a seek() came while it waited', { hint: 'ask again: the next batch is the one at the new place' })
+    }
     const end = firstSample + this.settings.batchSize
     this.#cursor = end >= this.samplesPerEpoch ? { epoch: epoch + 1, sample: 0 } : { epoch, sample: end }
     if (end >= this.samplesPerEpoch) this.#means?.saveSometimes()
@@ -143,7 +163,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   }
 
   /**
-   * Goes to a sample: the next batch begins with it. Batches made ahead are thrown away.
+   * Goes to a sample: the next batch begins with it. Batches made ahead are thrown away, and a {@link next} that waits rejects with ERR_ABORTED.
    * @param seed  a new seed for all further samples; default: the present one
    * @throws ERR_ARGUMENT for a position that no epoch has, ERR_DISPOSED after close()
    */
@@ -152,11 +172,11 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     const startSample = sampleOption('position.sample', position.sample, this.samplesPerEpoch)
     this.#throwIfClosed()
     const old = this.#native
+    this.#skippedBefore = this.skipCounts()
     this.#native = null
     this.#spec = { ...this.#spec, startEpoch, startSample, seed: integerOption('seed', seed, 0) }
     this.#cursor = { epoch: startEpoch, sample: startSample }
     if (old === null) return
-    this.#skippedBefore += old.stats().skipped
     this.#skippedLeft.push(...old.takeSkipped())
     await old.close()
   }
@@ -181,7 +201,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     return loadAddon().measureDecodeLimit({ ...this.#spec, startEpoch, startSample }, { ...options, threads: this.#spec.threads })
   }
 
-  /** Samples replaced since the last call, with file and reason; at most 1000 are kept. */
+  /** Attempts that failed since the last call, with file and reason; at most 1000 are kept. `attempt` 0 is the sample itself, later ones what was drawn instead. */
   takeSkipped(): SkippedSample[] {
     return [...this.#skippedLeft.splice(0), ...(this.#native?.takeSkipped() ?? [])]
   }
@@ -223,6 +243,7 @@ const noLoaderStats: Readonly<LoaderStats> = {
   batches: 0,
   samples: 0,
   skipped: 0,
+  skippedSamples: 0,
   readSeconds: 0,
   decodeSeconds: 0,
   meanSeconds: 0,
@@ -235,6 +256,7 @@ const noLoaderStats: Readonly<LoaderStats> = {
   regionDecodes: 0,
   queueDepthBatches: 0,
   threads: 0,
+  failedThreads: 0,
   busySeconds: 0,
   readAheadThreads: 0,
   readAheadFrames: 0,
@@ -278,11 +300,11 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     startEpoch: integerOption('startEpoch', options.startEpoch ?? 0, 0),
     startSample: sampleOption('startSample', options.startSample ?? 0, settings.samplesPerEpoch),
     strict,
-    readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0),
+    readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0, maxReadAhead),
     decode: settings.decode,
     device: settings.pinMemory ? checkedDevice(options.device ?? 'cpu', 'options.device') : 'cpu',
   }
-  const cacheBytes = integerOption('cacheBytes', options.cacheBytes ?? settings.cacheBytes, 0, ' (a number of bytes)')
+  const cacheBytes = integerOption('cacheBytes', options.cacheBytes ?? settings.cacheBytes, 0, Infinity, ' (a number of bytes)')
   const dir = textOption('pack', options.pack ?? settings.pack)
   const { indexes, problems, reports } = await indexDatasets(settings, { ...options, strict, pack: dir === '' ? undefined : { dir, crop: settings.crop, single: settings.datasets.length === 1 } })
   for (const { dataset, pack } of reports) if (pack !== undefined) options.log?.(`${dataset}: from ${pack.origin}`)
@@ -306,8 +328,10 @@ function checkOptionNames(options: DataloaderOptions): void {
   }
 }
 
-function integerOption(name: string, value: unknown, min: number, unit = ''): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) throw invalidArgument(`an integer of at least ${min}${unit}`, name, value)
+function integerOption(name: string, value: unknown, min: number, max = Infinity, unit = ''): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
+    throw invalidArgument(max === Infinity ? `an integer of at least ${min}${unit}` : `an integer from ${min} to ${max}`, name, value)
+  }
   return value
 }
 

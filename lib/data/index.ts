@@ -1,6 +1,6 @@
 /** Data: annotations → index → native loader → batches. */
 export { Dataloader, buildDataloader, disposeTrainingData, trainingDataKeys } from './dataloader.ts'
-export type { DataCursor, DataloaderOptions, TrainingData } from './dataloader.ts'
+export type { DataCursor, DataloaderOptions, SkipCounts, TrainingData } from './dataloader.ts'
 export { DatasetIndex } from './compact-index.ts'
 export { buildDatasetIndex } from './dataset-index.ts'
 export type { IndexOptions } from './dataset-index.ts'

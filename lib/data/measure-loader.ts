@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { invalidArgument } from '../errors.ts'
 import type { LoaderStats } from '../native/addon.ts'
 import { type LoaderUse, loaderUse } from '../pipeline/loader-use.ts'
+import { median } from '../pipeline/median.ts'
 import { type Verdict, verdictOf } from '../pipeline/verdict.ts'
 import { buildDataloader, type Dataloader, type DataloaderOptions, disposeTrainingData } from './dataloader.ts'
 import type { DataConfig } from './settings.ts'
@@ -119,12 +120,22 @@ async function measure(dataloader: Dataloader, seconds: number, signal: AbortSig
   }
 }
 
-async function drop(dataloader: Dataloader): Promise<void> {
+async function drop(dataloader: Pick<Dataloader, 'next'>): Promise<void> {
   disposeTrainingData(await dataloader.next())
 }
 
-async function queueFull(dataloader: Dataloader, signal: AbortSignal | undefined): Promise<void> {
-  while (dataloader.stats().queueDepthBatches < dataloader.queueBatches) await sleep(2, undefined, { signal })
+/**
+ * Waits until as many batches are ready as are made ahead.
+ * @internal exported for its test
+ * @throws what stopped the loader: once its threads have ended, no batch gets ready any more; the signal's reason
+ */
+export async function queueFull(dataloader: Pick<Dataloader, 'next' | 'queueBatches' | 'stats'>, signal: AbortSignal | undefined): Promise<void> {
+  for (;;) {
+    const { queueDepthBatches, failedThreads } = dataloader.stats()
+    if (failedThreads > 0) return drop(dataloader)
+    if (queueDepthBatches >= dataloader.queueBatches) return
+    await sleep(2, undefined, { signal })
+  }
 }
 
 /** Counts at the beginning and the end as if the measured stretches were one. */
@@ -136,8 +147,5 @@ function sumOf(marks: readonly [before: LoaderStats, after: LoaderStats, seconds
 }
 
 function spreadOf(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  const median = (sorted[Math.floor(middle - 0.25)]! + sorted[Math.floor(middle)]!) / 2
-  return { median, min: sorted[0]!, max: sorted.at(-1)! }
+  return { median: median(values), min: Math.min(...values), max: Math.max(...values) }
 }

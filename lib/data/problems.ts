@@ -77,6 +77,14 @@ export class ProblemLog {
     if (this.kept.length < this.#limit) this.kept.push(problem)
   }
 
+  /** Counts problems of which only the number is known. */
+  addUnkept(kind: ProblemKind, scope: DataProblem['scope'], count: number): void {
+    if (count <= 0) return
+    this.counts[kind] = (this.counts[kind] ?? 0) + count
+    if (scope === 'sequence') this.skippedSequences += count
+    else this.excludedFrames += count
+  }
+
   state(): ProblemState {
     const { kept, counts, skippedSequences, excludedFrames, absentFrames } = this
     return { kept, counts, skippedSequences, excludedFrames, absentFrames }
@@ -108,13 +116,19 @@ export class ProblemLog {
   summary(lines = 5): string[] {
     if (this.total === 0) return []
     const counts = Object.entries(this.counts)
-      .map(([kind, n]) => `${n} ${kind.replaceAll('_', ' ')}`)
+      .map(([kind, n]) => countOfKind(kind, n))
       .join(', ')
     const head = `left out ${plural(this.skippedSequences, 'sequence')} and ${plural(this.excludedFrames, 'frame')} of bad data: ${counts}`
     const shown = this.kept.slice(0, lines).map((p) => `  ${problemError(p).toLine()}`)
     if (this.total > shown.length) shown.push(`  … and ${this.total - shown.length} more`)
     return [head, ...shown]
   }
+}
+
+/** '3 undecodable frames', '1 empty box', '2 unreadable': kinds that name a thing have a plural. */
+export function countOfKind(kind: string, n: number): string {
+  const text = `${n} ${kind.replaceAll('_', ' ')}`
+  return n !== 1 && /_(sequence|frame|annotation|box|line|member|pack)$/.test(kind) ? `${text}${kind.endsWith('box') ? 'es' : 's'}` : text
 }
 
 /** The error that a problem becomes when it is fatal. */

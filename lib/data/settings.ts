@@ -3,6 +3,7 @@
  * hand-made configurations get the same messages as YAML files.
  */
 import { byteSizeText, parseByteSize } from '../config/byte-size.ts'
+import { maxReadAhead } from '../config/schema-data.ts'
 import { SiamError, invalidArgument } from '../errors.ts'
 import type { LoaderSpec } from '../native/addon.ts'
 import { type IndexCacheMode, indexCacheModes } from './cache-folder.ts'
@@ -95,7 +96,7 @@ export function readDataSettings(config: DataConfig): DataSettings {
     seed: data.integer('seed', 0, 0),
     queueBatches: data.integer('queue_batches', 4, 1),
     strict: data.boolean('strict', false),
-    readAhead: data.integer('read_ahead', 32, 0),
+    readAhead: data.integer('read_ahead', 32, 0, maxReadAhead),
     cacheBytes: data.byteSize('cache', 0),
     pinMemory: data.boolean('pin_memory', true),
     decode: data.oneOf('decode', 'exact', ['exact', 'fast']) as 'exact' | 'fast',
@@ -201,9 +202,11 @@ class Section {
     return value
   }
 
-  integer(key: string, fallback: number, min: number): number {
+  integer(key: string, fallback: number, min: number, max = Infinity): number {
     const value = this.values[key] ?? fallback
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min) throw invalidArgument(`an integer of at least ${min}`, `${this.path}.${key}`, value, 'ERR_CONFIG')
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
+      throw invalidArgument(max === Infinity ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`, `${this.path}.${key}`, value, 'ERR_CONFIG')
+    }
     return value
   }
 

@@ -2,6 +2,7 @@
  * From a configuration to the parts of a run: model, losses, optimizer, trainer.
  */
 import { createHash } from 'node:crypto'
+import { cacheWarning, machineMemory } from '../config/byte-size.ts'
 import { requireTest, requireTrain, selected, whereIs, type Config } from '../config/index.ts'
 import { buildDataloader } from '../data/index.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
@@ -182,6 +183,7 @@ const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
   clip_grad_norm: (value) => value === 0,
   clip_grad_value: (value) => value === 0,
   accumulate_batches: (value) => value === 1,
+  decode: (value) => value === 'exact',
   ema: (value) => (value as { decay: number }).decay === 0,
   // Which weights final_model.pkl holds is no matter of the run's numbers.
   final_model: () => true,
@@ -245,6 +247,8 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
       signal: options.signal,
     }).finally(indexing.close)
     built.push(dataloader)
+    const cache = cacheWarning(options.cacheBytes ?? dataloader.settings.cacheBytes, machineMemory())
+    if (cache !== undefined) log(`Warning: ${cache}`)
     for (const line of dataloader.problems.summary()) log(line)
     const model = await buildModel(config, { device: options.device, pretrained: options.pretrained, seed, log })
     built.push(model)

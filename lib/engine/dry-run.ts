@@ -1,6 +1,7 @@
 /**
  * What a training run would do, without doing it: nothing is written, and everything that is missing is found, not only the first.
  */
+import { cacheWarning, machineMemory } from '../config/byte-size.ts'
 import { requireTrain, selected, trainerParams, trainSources, warningText, type Config } from '../config/index.ts'
 import { readDataSettings, surveyDatasets, type DatasetSurvey } from '../data/index.ts'
 import { SiamError, type ErrorCode } from '../errors.ts'
@@ -69,6 +70,9 @@ export interface DryRunOptions {
   resume?: string
   overwrite?: boolean
   strict?: boolean
+  /** As --workers and --cache: what the loader will take of the memory depends on them. */
+  workers?: number
+  cacheBytes?: number
   /** Time for the annotations of each data set, milliseconds. */
   dataBudgetMs?: number
   /** false: no steps are measured, `memory` stays null. Default: true. */
@@ -100,7 +104,12 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
   await attempt('trainer', () => trainerRegistry.get(selected(config, track.trainer, 'train.track.trainer').name))
   const output = await planOutput(trainerParams(config), options, (part, work) => attempt(part, work))
   const monitors = await planMonitors(config, attempt)
-  const settings = await attempt('data', () => readDataSettings(config))
+  const settings = await attempt('data', () => {
+    const read = readDataSettings(config)
+    return { ...read, numWorkers: options.workers ?? read.numWorkers, cacheBytes: options.cacheBytes ?? read.cacheBytes }
+  })
+  const cache = cacheWarning(settings?.cacheBytes ?? 0, machineMemory())
+  if (cache !== undefined) warnings.push(cache)
   const datasets = settings === null ? [] : await surveyDatasets(settings.datasets, { strict: options.strict ?? settings.strict, budgetMs: options.dataBudgetMs, pack: settings.pack === '' ? undefined : { dir: settings.pack, crop: settings.crop, single: settings.datasets.length === 1 }, log: (line) => void warnings.push(line.replace(/^Warning: /, '')), signal: options.signal })
   for (const { name, error } of datasets) if (error !== undefined) problems.push({ part: 'data', ...error, message: `${name}: ${error.message}` })
   await attempt('device', () => requireDevice(device))
@@ -121,7 +130,7 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
     if (optimizer !== null && plan !== null && settings !== null && options.measure !== false) {
       using step = optimizer
       const fewest = plan.frozen.reduce((a, b) => (b.length < a.length ? b : a), plan.frozen[0] ?? [])
-      memory = await attempt('memory', () => estimateMemory({ model: owned, optimizer: step, data: settings, frozen: fewest, runtimeBytes }))
+      memory = await attempt('memory', () => estimateMemory({ model: owned, optimizer: step, data: settings, workers: options.workers, frozen: fewest, runtimeBytes }))
     } else optimizer?.dispose()
   }
   return {

@@ -1,5 +1,6 @@
 /** Adds up where the time of an epoch goes while it is trained. */
 import { availableParallelism } from 'node:os'
+import type { SkipCounts } from '../data/index.ts'
 import type { LoaderStats } from '../native/addon.ts'
 import type { EpochReport, LoopStage } from '../pipeline/epoch-report.ts'
 import { loaderUse } from '../pipeline/loader-use.ts'
@@ -17,11 +18,11 @@ export interface MeterSource {
   packed: boolean
   /** Threads of libtorch where it computes on the CPU, else 0. */
   computeThreads: number
-  skipped: () => number
+  skipped: () => SkipCounts
 }
 
 /** @param threads  of libtorch, where the trainer was told     @param skipped  bad samples of the run so far */
-export function meterSource(dataloader: TrainingBatches, model: TrainableModel, threads: number | undefined, skipped: () => number): MeterSource {
+export function meterSource(dataloader: TrainingBatches, model: TrainableModel, threads: number | undefined, skipped: () => SkipCounts): MeterSource {
   // An iterable of a user's own may have a stats() that means something else.
   const hasStats = typeof dataloader.stats?.()?.busySeconds === 'number'
   return {
@@ -38,7 +39,7 @@ export class EpochMeter {
   readonly #startMs = performance.now()
   readonly #loader: LoaderStats | undefined
   readonly #copy: number
-  readonly #skipped: number
+  readonly #skipped: SkipCounts
   readonly #cold: boolean
   readonly #seconds: Record<'data' | 'fwd' | 'bwd' | 'optim' | 'sync', number> = { data: 0, fwd: 0, bwd: 0, optim: 0, sync: 0 }
   #firstWait = 0
@@ -94,6 +95,8 @@ export class EpochMeter {
       cores: availableParallelism(),
       computeThreads: source.computeThreads,
     })
-    return { ...place, iterations: this.#iterations, pairs: this.#pairs, seconds, stages, startSeconds: this.#firstWait, skipped: source.skipped() - this.#skipped, loader, verdict }
+    const [before, after] = [this.#skipped, source.skipped()]
+    const skips = { skipped: after.samples - before.samples, skippedAttempts: after.attempts - before.attempts }
+    return { ...place, iterations: this.#iterations, pairs: this.#pairs, seconds, stages, startSeconds: this.#firstWait, ...skips, loader, verdict }
   }
 }

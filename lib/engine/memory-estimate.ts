@@ -29,7 +29,7 @@ export interface MemoryEstimate {
   snapshot_bytes: number
   /** What the allocator of big tensors keeps for the next ones. */
   reserve_bytes: number
-  /** Batches that wait, are made and are trained on. */
+  /** Batches that wait, are made and are trained on; decoding; frames read ahead; the cache, full. */
   loader_bytes: number
   total_bytes: number
   minibatch: number
@@ -46,7 +46,9 @@ const mostPairs = 8
 export interface MeasuredSetup {
   model: Model
   optimizer: Optimizer
-  data: Pick<DataSettings, 'batchSize' | 'crop' | 'target' | 'queueBatches' | 'cacheBytes' | 'numWorkers'>
+  data: Pick<DataSettings, 'batchSize' | 'crop' | 'target' | 'queueBatches' | 'cacheBytes' | 'numWorkers' | 'readAhead'>
+  /** Threads of the loader that were asked for; without them numWorkers, as far as there are cores. */
+  workers?: number
   /** Parameters that are frozen in the epoch that trains the most. */
   frozen: readonly string[]
   runtimeBytes: number
@@ -89,7 +91,7 @@ export async function estimateMemory(setup: MeasuredSetup): Promise<MemoryEstima
     ...tensors,
     snapshot_bytes: tensors.parameters_bytes + tensors.buffers_bytes + tensors.momentum_bytes,
     reserve_bytes: Math.round(sum(tensors) * spareShare),
-    loader_bytes: loaderBytes(data),
+    loader_bytes: loaderBytes(data, setup.workers),
   }
   return { ...parts, total_bytes: sum(parts), minibatch: data.batchSize, measured }
 }
@@ -138,11 +140,14 @@ function madeUpBatch({ crop, target }: MeasuredSetup['data'], pairs: number): Te
   return { im_z: image(crop.zSize), im_x: image(crop.xSize), cls_gt: one(1), ctr_gt: one(0.5), box_gt: Tensor.from(boxes, [pairs, cells, 4]) }
 }
 
-/** Batches that wait (queue_batches), one that is trained on, one on its way; for each thread two whole frames of 1280 × 720; and the cache, full. */
-function loaderBytes({ batchSize, crop, target, queueBatches, numWorkers, cacheBytes }: MeasuredSetup['data']): number {
+/** Bound on the memory of frames that are read ahead, where any are (native/data/read_ahead.h). */
+const readAheadBytes = 64 * 2 ** 20
+
+/** Batches that wait (queue_batches), one that is trained on, one on its way; for each thread two whole frames of 1280 × 720; frames read ahead; and the cache, full. */
+function loaderBytes({ batchSize, crop, target, queueBatches, numWorkers, readAhead, cacheBytes }: MeasuredSetup['data'], workers?: number): number {
   const pair = 3 * (crop.zSize ** 2 + crop.xSize ** 2) + target.scoreSize ** 2 * 6 * 4 + 2 * 4 * 4 + 8
-  const threads = Math.min(Math.max(numWorkers, 1), availableParallelism())
-  return pair * batchSize * (queueBatches + 2) + threads * 2 * 3 * 1280 * 720 + cacheBytes
+  const threads = workers ?? Math.min(Math.max(numWorkers, 1), availableParallelism())
+  return pair * batchSize * (queueBatches + 2) + threads * 2 * 3 * 1280 * 720 + (readAhead > 0 ? readAheadBytes : 0) + cacheBytes
 }
 
 const bytesPerElement: Record<ParameterInfo['dtype'], number> = { float64: 8, int64: 8, float32: 4, int32: 4, float16: 2, bfloat16: 2, int16: 2, int8: 1, uint8: 1, bool: 1 }

@@ -6,7 +6,7 @@ import { invalidArgument, SiamError } from '../errors.ts'
 import type { EngineData, HyperParams } from '../monitors/monitor.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
-import { epochLine, type EpochReport } from '../pipeline/epoch-report.ts'
+import { epochLine, type EpochReport, skippedWarning } from '../pipeline/epoch-report.ts'
 import { Gathered, readScalars, type Forwarded, type Scalars } from './accumulation.ts'
 import { EpochMeter, meterSource } from './epoch-meter.ts'
 import type { TensorDict } from './losses.ts'
@@ -140,7 +140,7 @@ export class RegularTrainer extends TrainerBase {
     const pbar = createProgress({ total: iterationsPerEpoch, initial: first, mode: this.options.progress })
     state.pbar = pbar
     state.print_str = ''
-    const meter = new EpochMeter(meterSource(this.dataloader, this.model, this.options.threads, () => this.skippedSamples), this.#cold)
+    const meter = new EpochMeter(meterSource(this.dataloader, this.model, this.options.threads, () => this.skipCounts), this.#cold)
     this.#cold = false
     const place = { epoch, firstIteration: first, iterationsPerEpoch }
     try {
@@ -169,6 +169,8 @@ export class RegularTrainer extends TrainerBase {
     if (meter.iterations === 0) return null
     const report = meter.report(place)
     this.log(epochLine(report))
+    const warning = skippedWarning(report, this.lastSkippedFile)
+    if (warning !== null) this.log(warning)
     return report
   }
 

@@ -4,6 +4,7 @@
 import path from 'node:path'
 import { emaStateKey, stateSha256 } from '../checkpoint/index.ts'
 import { collectTensors } from '../checkpoint/values.ts'
+import type { SkipCounts } from '../data/index.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
 import type { EngineState, HyperParams, Monitor } from '../monitors/monitor.ts'
 import { loadAddon } from '../native/load.ts'
@@ -82,7 +83,9 @@ export abstract class TrainerBase implements AsyncDisposable {
    * one and yet untrained, and a resumed run would leave it out.
    */
   protected dataPosition: DataPosition | null = null
-  #skippedSamples = 0
+  #skips: SkipCounts = { samples: 0, attempts: 0 }
+  #reportedSkips = 0
+  #lastSkippedFile = ''
   #seed: number
   /** What is on disk: the position of the last snapshot written or loaded. */
   #saved: RunPosition = { epoch: -1, iteration: 0 }
@@ -204,16 +207,31 @@ export abstract class TrainerBase implements AsyncDisposable {
 
   /** Bad samples that the data replaced so far; the first of them have been reported by name. */
   get skippedSamples(): number {
-    return this.#skippedSamples
+    return this.#skips.samples
+  }
+
+  /** The same with the attempts that failed. */
+  protected get skipCounts(): SkipCounts {
+    return this.#skips
+  }
+
+  /** Of the last bad sample; '' before there was one. */
+  protected get lastSkippedFile(): string {
+    return this.#lastSkippedFile
   }
 
   /** Counts what the data had to replace since the last call and says the first few. */
   protected reportSkipped(): void {
-    for (const { epoch, sample, file, reason } of this.dataloader.takeSkipped?.() ?? []) {
-      this.#skippedSamples++
-      if (this.#skippedSamples <= reportedSkips) this.log(`Skipped a bad sample (epoch ${epoch}, sample ${sample}): ${file}: ${reason}`)
-      if (this.#skippedSamples === reportedSkips) this.log('More bad samples will be counted, not listed')
+    const skipped = this.dataloader.takeSkipped?.() ?? []
+    for (const { epoch, sample, file, reason } of skipped) {
+      this.#reportedSkips++
+      if (this.#reportedSkips <= reportedSkips) this.log(`Skipped a bad sample (epoch ${epoch}, sample ${sample}): ${file}: ${reason}`)
+      if (this.#reportedSkips === reportedSkips) this.log('More bad samples will be counted, not listed')
     }
+    this.#lastSkippedFile = skipped.at(-1)?.file ?? this.#lastSkippedFile
+    // Only some of the entries are kept where there are very many, so that they are not what is counted if there is a count.
+    const { samples, attempts } = this.#skips
+    this.#skips = this.dataloader.skipCounts?.() ?? { samples: samples + skipped.filter(({ attempt }) => attempt === 0).length, attempts: attempts + skipped.length }
   }
 
   /** Whether iterations have been trained since the last snapshot. */

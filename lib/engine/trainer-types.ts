@@ -2,6 +2,7 @@
  * What a trainer needs of its parts. Our Model, Optimizer and Dataloader fit; so does anything of a user's own with these members.
  */
 import type { PyDict } from '../checkpoint/index.ts'
+import type { SkipCounts } from '../data/index.ts'
 import type { LoaderStats, SkippedSample } from '../native/addon.ts'
 import type { Tensor } from '../native/tensor.ts'
 import type { Ema } from './ema.ts'
@@ -63,8 +64,10 @@ export interface ResumableBatches {
   readonly cursor: DataPosition
   /** Goes to a sample; `seed` replaces the seed that the order depends on, where given. */
   seek(position: DataPosition, seed?: number): void | Promise<void>
-  /** Samples that were replaced since the last call because they could not be read. */
+  /** Attempts at samples that failed since the last call because they could not be read. */
   takeSkipped(): SkippedSample[]
+  /** How many there were in all; without it those of takeSkipped() are counted, which keeps 1000 at most. */
+  skipCounts(): SkipCounts
   /** What the threads that make batches have done so far, for the report of an epoch. */
   stats(): LoaderStats
   /** Whether the frames come from a pack. */

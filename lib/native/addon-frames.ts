@@ -10,7 +10,10 @@ export interface FrameDecoding {
    * Throws ERR_DATA when it is none of them, truncated or corrupt, ERR_SETUP without the format's library.
    */
   decodeFrame(bytes: Uint8Array, region?: { x: number; y: number; width: number; height: number }): { data: Uint8Array; width: number; height: number; x: number; y: number }
-  /** Size as shown of a frame of any of them. The beginning of a file will do. */
+  /**
+   * Size as shown of a frame of any of them. The beginning of a JPEG will do; of PNG and WebP it gives the size as stored, since what turns
+   * the picture may stand behind the pixels. Throws ERR_DATA when the header is not there or damaged.
+   */
   frameInfo(bytes: Uint8Array): { width: number; height: number }
   /**
    * Reads a file and decodes all of it, without handing the pixels over. Size as shown, and of the file in bytes.

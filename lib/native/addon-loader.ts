@@ -138,8 +138,10 @@ export interface LoaderStats {
   batches: number
   /** Samples made, delivered or still queued. */
   samples: number
-  /** Bad samples that were replaced, in delivered batches. */
+  /** Attempts at samples that failed, in delivered batches: what is drawn instead of a bad sample may be bad, too. */
   skipped: number
+  /** Bad samples that were replaced, in delivered batches, however many attempts each took. */
+  skippedSamples: number
   /** That the threads that make samples waited for frames, whether those came from the read-ahead, the cache or the disk. */
   readSeconds: number
   decodeSeconds: number
@@ -160,6 +162,8 @@ export interface LoaderStats {
   queueDepthBatches: number
   /** Threads that make samples. */
   threads: number
+  /** Of them, that ended because the loader as a whole failed (out of memory): nothing is made any more, and next() rejects. */
+  failedThreads: number
   /** That they made samples, waiting for frames included: the busy share is busySeconds / (threads × seconds passed). */
   busySeconds: number
   /** Threads that read frames ahead, now; 0 while the disk is fast enough without. */
@@ -198,7 +202,7 @@ export interface NativeLoader {
    */
   next(): Promise<{ epoch: number; firstSample: number; tensors: Record<string, NativeTensor> }>
   stats(): LoaderStats
-  /** Skipped samples since the last call, at most 1000 kept. */
+  /** Attempts that failed since the last call, at most 1000 kept. */
   takeSkipped(): SkippedSample[]
   /** Stops and joins the threads; pending next() reject with ERR_ABORTED, and so does every later one. stats() and takeSkipped() go on. */
   close(): Promise<void>

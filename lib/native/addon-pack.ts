@@ -14,12 +14,13 @@ export interface PackEstimateSpec extends PackPictureSpec {
   frames: NativeDatasetIndex
   /** The pack's own index: the same sequences and frames, whose paths are the members' names. */
   members: NativeDatasetIndex
-  /** How many frames are looked at, evenly spread. */
-  samples: number
+  /** How many frames are looked at, evenly spread; not where `rows` says which. */
+  samples?: number
+  rows?: Float64Array
   threads: number
 }
 
-export interface PackWriterSpec extends Omit<PackEstimateSpec, 'samples'> {
+export interface PackWriterSpec extends Omit<PackEstimateSpec, 'samples' | 'rows'> {
   /** Where shards and table are written to. */
   folder: string
   /** Where each shard's rows lie until the pack is finished. */
@@ -27,6 +28,17 @@ export interface PackWriterSpec extends Omit<PackEstimateSpec, 'samples'> {
   shards: number
   /** The first frame that cannot be used ends the job. */
   strict: boolean
+  /** More frames that cannot be used end the job with ERR_DATA. */
+  maxBad: number
+}
+
+/** A frame that cannot be packed; `frame` is its number in its sequence. */
+export interface NativeBadFrame {
+  sequence: number
+  frame: number
+  code: 'ERR_DATA' | 'ERR_IO'
+  file: string
+  message: string
 }
 
 /** One frame that an estimate made a picture of. */
@@ -43,13 +55,15 @@ export interface PackSample {
   /** Of the picture, pixels. */
   width: number
   height: number
+  /** Where it is not usable. */
+  bad?: NativeBadFrame
 }
 
 export interface PackWriterResult {
   /** `reused`: an earlier run had completed it. `bad`: frames without a picture. */
   shards: { bytes: number; entries: number; bad: number; reused: boolean }[]
   /** At most 1000, in the order of their rows. */
-  badFrames: { sequence: number; frame: number; code: string; file: string; message: string }[]
+  badFrames: NativeBadFrame[]
   tableBytes: number
 }
 
@@ -58,12 +72,16 @@ export interface PackVerifierSpec {
   shards: readonly { path: string; bytes: number; entries: number }[]
   members: NativeDatasetIndex
   threads: number
+  /** How many problems are kept with their text. */
+  keep: number
 }
 
 export interface PackVerifierResult {
-  /** At most 10,000; `member` is '' where the shard as a whole is meant. */
+  /** At most `keep`; `member` is '' where the shard as a whole is meant. */
   problems: { shard: string; member: string; message: string }[]
+  /** Of all, kept or not; and those of them that are of a member. */
   problemCount: number
+  memberProblemCount: number
 }
 
 /** Threads that work on a pack. */
@@ -84,6 +102,7 @@ export interface NativePackAddon {
   /** Whether this process has the lock on an open file now; it goes with the descriptor. */
   lockFile(descriptor: number): boolean
   /**
+   * Throws ERR_ARGUMENT for another box than four numbers, an empty frame, or a subsampling that TurboJPEG does not have.
    * Which part of a frame a pack stores for a box (x1, y1, x2, y2). `x`, `y`: frame coordinate of picture pixel i is origin + step · i.
    * @param sourceSubsampling  TurboJPEG's number of the frame's own, where it is a JPEG that can be copied
    */

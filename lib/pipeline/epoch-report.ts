@@ -30,6 +30,8 @@ export interface EpochReport {
   startSeconds: number
   /** Bad samples that were replaced. */
   skipped: number
+  /** Attempts at them that failed: what is drawn instead of a bad sample may be bad, too. */
+  skippedAttempts: number
   /** null where the training data is no dataloader of ours. */
   loader: LoaderUse | null
   verdict: Verdict
@@ -57,10 +59,30 @@ export function epochLine(report: EpochReport): string {
     `Epoch ${epoch}: ${iterations} iteration${iterations === 1 ? '' : 's'}${partOf(report)} in ${formatDuration(seconds)}, ${formatRate(pairsPerSecond(report))} pairs/s`,
     shown.map(part).join(', '),
     ...(loader === null ? [] : [loaderText(loader)]),
-    ...(skipped > 0 ? [`${skipped.toLocaleString('en-US')} bad sample${skipped === 1 ? '' : 's'} replaced`] : []),
+    ...(skipped > 0 ? [skippedText(report)] : []),
     verdict.advice === '' ? verdict.text : `${verdict.text}; ${verdict.advice}`,
   ]
   return parts.join(' · ')
+}
+
+/** '40 bad samples replaced (352 attempts)'; without the bracket where the first replacement of each was good. */
+function skippedText({ skipped, skippedAttempts }: Pick<EpochReport, 'skipped' | 'skippedAttempts'>): string {
+  const text = `${skipped.toLocaleString('en-US')} bad sample${skipped === 1 ? '' : 's'} replaced`
+  return skippedAttempts > skipped ? `${text} (${skippedAttempts.toLocaleString('en-US')} attempts)` : text
+}
+
+/** More bad samples than this share of an epoch are no accident: the data is damaged, and what replaces it makes another training. */
+const manySkipped = 0.1
+
+/**
+ * One line to warn of an epoch of which much could not be read; null where that is not so.
+ * @param lastFile  of the last bad sample
+ */
+export function skippedWarning(report: EpochReport, lastFile: string): string | null {
+  const { epoch, pairs, skipped } = report
+  if (skipped === 0 || skipped <= manySkipped * pairs) return null
+  const share = formatPercent(Math.min(1, skipped / pairs))
+  return `Warning: ${skipped.toLocaleString('en-US')} of the ${pairs.toLocaleString('en-US')} samples of epoch ${epoch} (${share}) were bad and had to be replaced, last because of ${lastFile}; siamtrain data verify finds what is damaged`
 }
 
 function partOf({ firstIteration, iterations, iterationsPerEpoch }: EpochReport): string {
@@ -78,8 +100,8 @@ export function loaderText(loader: LoaderUse): string {
 
 /** The numbers by TensorBoard tag: `pipeline/…`, a prefix that the original's tags do not use. Shares are 0 to 1. */
 export function epochScalars(report: EpochReport): Record<string, number> {
-  const { seconds, stages, loader, skipped } = report
-  const scalars: Record<string, number> = { 'pipeline/pairs_per_second': pairsPerSecond(report), 'pipeline/epoch_seconds': seconds, 'pipeline/skipped': skipped }
+  const { seconds, stages, loader, skipped, skippedAttempts } = report
+  const scalars: Record<string, number> = { 'pipeline/pairs_per_second': pairsPerSecond(report), 'pipeline/epoch_seconds': seconds, 'pipeline/skipped': skipped, 'pipeline/skipped_attempts': skippedAttempts }
   for (const stage of loopStages) scalars[`pipeline/share/${stage}`] = seconds > 0 ? stages[stage] / seconds : 0
   if (loader === null) return scalars
   scalars['pipeline/loader/busy'] = loader.busyShare
@@ -92,7 +114,7 @@ export function epochScalars(report: EpochReport): Record<string, number> {
 
 /** For lines of JSON, in snake_case as the rest of `train --json`; seconds and shares as in {@link EpochReport}. */
 export function epochJson(report: EpochReport): Record<string, unknown> {
-  const { epoch, firstIteration, iterations, pairs, seconds, stages, startSeconds, skipped, loader, verdict } = report
+  const { epoch, firstIteration, iterations, pairs, seconds, stages, startSeconds, skipped, skippedAttempts, loader, verdict } = report
   return {
     epoch,
     first_iteration: firstIteration,
@@ -103,6 +125,7 @@ export function epochJson(report: EpochReport): Record<string, unknown> {
     time: stages,
     start_seconds: startSeconds,
     skipped,
+    skipped_attempts: skippedAttempts,
     loader:
       loader === null
         ? null

@@ -17,10 +17,10 @@ export interface Situation {
 }
 
 /**
- * - `compute`: batches were there when they were wanted;
+ * - `compute`: batches were there when they were wanted, and making them took little from the network;
  * - `loader`: all loader threads worked all the time and it was not enough;
  * - `disk`: they did, but mostly waited for reads;
- * - `cores`: they did, but had to share their cores;
+ * - `cores`: there are more threads than cores, so that the loader's and the network's take from each other;
  * - `queue`: they had time left, and yet batches came late;
  * - `data`: an iterable of the user's own was waited for.
  */
@@ -34,7 +34,7 @@ export interface Verdict {
   advice: string
 }
 
-/** Waiting less than this share of the time is not worth a change: no faster loader could win more. */
+/** Waiting less than this share of the time is not worth a change. */
 export const noticeableWait = 0.05
 /** Threads that are busy this share of their time are taken for busy all the time: they pause when a batch ends. */
 const allBusy = 0.8
@@ -42,11 +42,14 @@ const allBusy = 0.8
 const mostlyReading = 0.4
 /** Threads that have a core for less of their busy time than this wait for something. */
 const onCore = 0.8
+/** A loader that has this share of the cores' time makes a network that computes on them noticeably slower, which no wait shows. */
+const noticeableTaking = 0.15
 
 export function verdictOf(situation: Situation): Verdict {
   const { seconds, waitSeconds, loader, cores, computeThreads } = situation
   const wait = seconds > 0 ? waitSeconds / seconds : 0
-  if (wait < noticeableWait) return { bound: 'compute', text: 'compute-bound', advice: '' }
+  const taking = loader === null ? null : takingFrom(situation, loader)
+  if (wait < noticeableWait) return taking ?? { bound: 'compute', text: 'compute-bound', advice: '' }
   if (loader === null) {
     return {
       bound: 'data',
@@ -56,15 +59,23 @@ export function verdictOf(situation: Situation): Verdict {
   }
   const { threads, busyShare, stages, coreShare } = loader
   const pack = situation.packed ? [] : ['make a pack: siamtrain data pack']
-  const team = `${threads} of ${threads} thread${threads === 1 ? '' : 's'} busy`
+  const reading = stages.read >= mostlyReading && coreShare < onCore
+  // More threads than cores are never all busy, and yet no core may be free.
+  if (threads > cores && busyShare * threads >= allBusy * cores && !reading) {
+    const beside = computeThreads > 0 ? `, beside ${plural(computeThreads, 'thread')} of libtorch` : ''
+    return { bound: 'cores', text: `cores-bound: ${plural(threads, 'thread')} on ${plural(cores, 'core')}${beside}`, advice: oneOf([`lower --workers to ${cores}`, ...pack, 'use more cores']) }
+  }
+  const team = threads === 1 ? '1 of 1 thread busy' : `${threads} of ${threads} threads busy`
+  const [they, have] = threads === 1 ? ['it', 'shares'] : ['they', 'share']
   if (busyShare < allBusy) {
+    if (taking !== null) return taking
     return {
       bound: 'queue',
       text: `queue-bound: batches came late although threads were idle ${formatPercent(1 - busyShare)} of the time`,
       advice: 'raise train.track.data.queue_batches, so that more is ready when it is wanted',
     }
   }
-  if (stages.read >= mostlyReading && coreShare < onCore) {
+  if (reading) {
     const cache = loader.cacheHitShare === null ? ['give frames memory: --cache 8G'] : ['give frames more memory: --cache']
     return {
       bound: 'disk',
@@ -75,19 +86,35 @@ export function verdictOf(situation: Situation): Verdict {
   if (computeThreads > 0 && threads + computeThreads > cores) {
     return {
       bound: 'cores',
-      text: `cores-bound: ${team}, and they share ${cores} core${cores === 1 ? '' : 's'} with ${computeThreads} thread${computeThreads === 1 ? '' : 's'} of libtorch`,
+      text: `cores-bound: ${team}, and ${they} ${have} ${plural(cores, 'core')} with ${plural(computeThreads, 'thread')} of libtorch`,
       advice: oneOf([...pack, 'use more cores']),
     }
   }
   if (coreShare < onCore) {
     return {
       bound: 'cores',
-      text: `cores-bound: ${team}, but they had a core only ${formatPercent(coreShare)} of that time`,
+      text: `cores-bound: ${team}, but ${they} had a core only ${formatPercent(coreShare)} of that time`,
       advice: oneOf(['see what else runs on this machine', ...pack]),
     }
   }
   const free = cores - threads - computeThreads
   return { bound: 'loader', text: `loader-bound: ${team}`, advice: oneOf([...(free > 0 ? [`raise --workers (${cores} cores)`] : []), ...pack, ...(free > 0 ? [] : ['use more cores'])]) }
+}
+
+/** Where the network computes on the cores that the loader's threads work on, and those take much of them; else null. Batches are there in time then, but each takes longer to train on. */
+function takingFrom({ packed, cores, computeThreads }: Situation, { threads, busyShare, coreShare }: NonNullable<Situation['loader']>): Verdict | null {
+  const share = Math.min(1, (busyShare * threads * coreShare) / cores)
+  if (computeThreads === 0 || threads + computeThreads <= cores || share < noticeableTaking) return null
+  const fewer = threads > 1 ? ['lower --workers'] : []
+  return {
+    bound: 'cores',
+    text: `cores-bound: the loader takes ${formatPercent(share)} of the time of ${cores === 1 ? 'the core' : `the ${cores} cores`} from the network`,
+    advice: oneOf([...(packed ? fewer : ['make a pack: siamtrain data pack']), 'use more cores']),
+  }
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** 'a'; 'a, or b'; 'a, b, or c'. */

@@ -106,12 +106,7 @@ Napi::Value decode_jpeg(const Napi::CallbackInfo& info) {
       view = decoder.Decode(header, jpeg.Data(), jpeg.ByteLength(), "", pixels);
     }
     if (engine == "own" && !decoder.own_done()) return env.Null();
-    auto object = Napi::Object::New(env);
-    object.Set("data", bytes_to_js(env, view.pixels, view.stride * static_cast<size_t>(view.region.height)));
-    object.Set("width", Napi::Number::New(env, view.region.width));
-    object.Set("height", Napi::Number::New(env, view.region.height));
-    object.Set("x", Napi::Number::New(env, view.region.x));
-    object.Set("y", Napi::Number::New(env, view.region.y));
+    Napi::Object object = view_to_js(env, view);
     if (with_mean) {
       auto levels = Napi::Array::New(env, 3);
       levels.Set(0u, Napi::Number::New(env, mean.b));
@@ -138,12 +133,7 @@ Napi::Value decode_reduced(const Napi::CallbackInfo& info) {
     const data::FrameView view = decoder.DecodeRegionScaled(
         header, {number<int>(region, "x"), number<int>(region, "y"), number<int>(region, "width"), number<int>(region, "height")}, reduction, bytes.Data(),
         bytes.ByteLength(), "", pixels);
-    auto object = Napi::Object::New(env);
-    object.Set("data", bytes_to_js(env, view.pixels, view.stride * static_cast<size_t>(view.region.height)));
-    object.Set("width", Napi::Number::New(env, view.region.width));
-    object.Set("height", Napi::Number::New(env, view.region.height));
-    object.Set("x", Napi::Number::New(env, view.region.x));
-    object.Set("y", Napi::Number::New(env, view.region.y));
+    Napi::Object object = view_to_js(env, view);
     object.Set("grid", grid_to_js(env, view.grid));
     return object;
   });

@@ -4,6 +4,7 @@
 #include "../data/frame_decoder.h"
 #include "../data/picture/vips_api.h"
 #include "convert.h"
+#include "data_spec.h"
 #include "guarded.h"
 #include "registration.h"
 
@@ -34,7 +35,6 @@ Napi::Object size_to_js(Napi::Env env, const data::FrameInfo& header) {
 
 Napi::Value decode_frame(const Napi::CallbackInfo& info) {
   return guarded(info, "decodeFrame", [&]() -> Napi::Value {
-    Napi::Env env = info.Env();
     const auto bytes = info[0].As<Napi::Uint8Array>();
     data::FrameDecoder decoder;
     const data::FrameInfo header = decoder.Header(bytes.Data(), bytes.ByteLength(), "");
@@ -50,13 +50,7 @@ Napi::Value decode_frame(const Napi::CallbackInfo& info) {
     } else {
       view = decoder.Decode(header, bytes.Data(), bytes.ByteLength(), "", pixels);
     }
-    auto object = Napi::Object::New(env);
-    object.Set("data", bytes_to_js(env, view.pixels, view.stride * static_cast<size_t>(view.region.height)));
-    object.Set("width", Napi::Number::New(env, view.region.width));
-    object.Set("height", Napi::Number::New(env, view.region.height));
-    object.Set("x", Napi::Number::New(env, view.region.x));
-    object.Set("y", Napi::Number::New(env, view.region.y));
-    return object;
+    return view_to_js(info.Env(), view);
   });
 }
 

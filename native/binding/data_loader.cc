@@ -130,6 +130,7 @@ Napi::Value LoaderHandle::stats(const Napi::CallbackInfo& info) {
   count("batches", stats.batches);
   count("samples", stats.samples);
   count("skipped", stats.skipped);
+  count("skippedSamples", stats.skipped_samples);
   seconds("readSeconds", stats.times.read);
   seconds("decodeSeconds", stats.times.decode);
   seconds("meanSeconds", stats.times.mean);
@@ -142,6 +143,7 @@ Napi::Value LoaderHandle::stats(const Napi::CallbackInfo& info) {
   count("regionDecodes", stats.times.region_decodes);
   count("queueDepthBatches", stats.queue_depth);
   count("threads", stats.threads);
+  count("failedThreads", stats.failed_threads);
   seconds("busySeconds", stats.busy);
   count("readAheadThreads", stats.read_ahead.threads);
   count("readAheadFrames", stats.read_ahead.frames);

@@ -14,6 +14,7 @@
 #include "../data/pack/tar_format.h"
 #include "convert.h"
 #include "data_spec.h"
+#include "guarded.h"
 
 namespace siam::binding {
 
@@ -42,6 +43,17 @@ data::PackConfig picture_of(const Napi::Object& spec) {
   return config;
 }
 
+Napi::Object bad_frame(Napi::Env env, const data::BadFrame& frame, const data::MemberNames& names) {
+  const data::DatasetIndex::Place place = names.PlaceOf(frame.row);
+  auto entry = Napi::Object::New(env);
+  entry.Set("sequence", js(env, uint64_t{place.sequence}));
+  entry.Set("frame", js(env, uint64_t{place.frame}));
+  entry.Set("code", frame.code);
+  entry.Set("file", frame.file);
+  entry.Set("message", frame.message);
+  return entry;
+}
+
 Napi::Value writer_result(Napi::Env env, const data::PackWriter& writer) {
   auto shards = Napi::Array::New(env);
   auto bad = Napi::Array::New(env);
@@ -55,14 +67,7 @@ Napi::Value writer_result(Napi::Env env, const data::PackWriter& writer) {
     shards.Set(shards.Length(), object);
     for (const data::BadFrame& frame : shard.bad_frames) {
       if (shown == data::PackWriter::kMaxBadKept) break;
-      const data::MemberNames::Place place = writer.names().PlaceOf(frame.row);
-      auto entry = Napi::Object::New(env);
-      entry.Set("sequence", js(env, uint64_t{place.sequence}));
-      entry.Set("frame", js(env, uint64_t{place.frame}));
-      entry.Set("code", frame.code);
-      entry.Set("file", frame.file);
-      entry.Set("message", frame.message);
-      bad.Set(shown++, entry);
+      bad.Set(shown++, bad_frame(env, frame, writer.names()));
     }
   }
   auto result = Napi::Object::New(env);
@@ -75,6 +80,7 @@ Napi::Value writer_result(Napi::Env env, const data::PackWriter& writer) {
 Napi::Value estimate_result(Napi::Env env, const data::PackEstimate& estimate) {
   auto samples = Napi::Array::New(env);
   for (const data::PackEstimate::Sample& sample : estimate.samples()) {
+    const Napi::HandleScope scope(env);
     auto object = Napi::Object::New(env);
     object.Set("usable", Napi::Boolean::New(env, sample.usable));
     object.Set("copied", Napi::Boolean::New(env, sample.copied));
@@ -83,6 +89,7 @@ Napi::Value estimate_result(Napi::Env env, const data::PackEstimate& estimate) {
     object.Set("cpuSeconds", js(env, sample.cpu_seconds));
     object.Set("width", js(env, static_cast<double>(sample.width)));
     object.Set("height", js(env, static_cast<double>(sample.height)));
+    if (!sample.usable) object.Set("bad", bad_frame(env, sample.bad, estimate.names()));
     samples.Set(samples.Length(), object);
   }
   return samples;
@@ -100,7 +107,12 @@ Napi::Value verifier_result(Napi::Env env, const data::PackVerifier& verifier) {
   auto result = Napi::Object::New(env);
   result.Set("problems", problems);
   result.Set("problemCount", js(env, verifier.problem_count()));
+  result.Set("memberProblemCount", js(env, verifier.member_problem_count()));
   return result;
+}
+
+void expect_argument(bool holds, const char* what) {
+  if (!holds) throw SiamException("ERR_ARGUMENT", std::string("Expected ") + what);
 }
 
 /// @param result  of the worker, when its job is done
@@ -146,6 +158,7 @@ Napi::Value PackJobHandle::create_writer(const Napi::CallbackInfo& info) {
     config.shards = number<uint32_t>(spec, "shards");
     config.threads = number<int>(spec, "threads");
     config.strict = boolean(spec, "strict");
+    config.max_bad = number<uint64_t>(spec, "maxBad");
     config.picture = picture_of(spec);
     return create(info.Env(), work_of(std::make_shared<data::PackWriter>(dataset_of(spec, "frames"), dataset_of(spec, "members"), config), writer_result));
   } catch (const Napi::Error&) {
@@ -158,8 +171,15 @@ Napi::Value PackJobHandle::create_writer(const Napi::CallbackInfo& info) {
 Napi::Value PackJobHandle::create_estimate(const Napi::CallbackInfo& info) {
   try {
     const auto spec = info[0].As<Napi::Object>();
-    return create(info.Env(), work_of(std::make_shared<data::PackEstimate>(dataset_of(spec, "frames"), dataset_of(spec, "members"), picture_of(spec),
-                                                                           number<uint64_t>(spec, "samples"), number<int>(spec, "threads")),
+    const auto members = dataset_of(spec, "members");
+    std::vector<uint64_t> rows;
+    if (spec.Has("rows")) {
+      const auto listed = spec.Get("rows").As<Napi::Float64Array>();
+      for (size_t i = 0; i < listed.ElementLength(); i++) rows.push_back(static_cast<uint64_t>(listed[i]));
+    } else {
+      rows = data::PackEstimate::EvenlySpread(members->rows(), number<uint64_t>(spec, "samples"));
+    }
+    return create(info.Env(), work_of(std::make_shared<data::PackEstimate>(dataset_of(spec, "frames"), members, picture_of(spec), rows, number<int>(spec, "threads")),
                                       estimate_result));
   } catch (const Napi::Error&) {
     throw;
@@ -181,7 +201,7 @@ Napi::Value PackJobHandle::create_verifier(const Napi::CallbackInfo& info) {
       entries.push_back(number<uint64_t>(shard, "entries"));
     }
     return create(info.Env(), work_of(std::make_shared<data::PackVerifier>(text(spec, "table"), std::move(shards), entries, dataset_of(spec, "members"),
-                                                                           number<int>(spec, "threads")),
+                                                                           number<int>(spec, "threads"), number<size_t>(spec, "keep")),
                                       verifier_result));
   } catch (const Napi::Error&) {
     throw;
@@ -233,33 +253,43 @@ Napi::Value PackJobHandle::stop(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value pack_plan(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  const auto box = info[0].As<Napi::Float32Array>();
-  const auto at = [&](size_t i) { return info[i].As<Napi::Number>().Int32Value(); };
-  const data::PackConfig config = picture_of(info[3].As<Napi::Object>());
-  const data::McuSize source = data::McuOf(info[4].IsNumber() ? at(4) : 0), own = data::McuOf(config.subsampling);
-  const data::PicturePlan plan = data::PlanPicture({box[0], box[1], box[2], box[3]}, at(1), at(2), config, info[4].IsNumber() ? &source : nullptr, own);
-  const data::McuSize& mcu = info[4].IsNumber() && !plan.reduced ? source : own;
-  auto object = Napi::Object::New(env);
-  object.Set("reduced", Napi::Boolean::New(env, plan.reduced));
-  object.Set("width", js(env, static_cast<double>(plan.width)));
-  object.Set("height", js(env, static_cast<double>(plan.height)));
-  const std::pair<const char*, const data::GridAxis*> axes[] = {{"x", &plan.grid.x}, {"y", &plan.grid.y}};
-  for (const auto& [name, axis] : axes) {
-    auto grid = Napi::Object::New(env);
-    grid.Set("origin", js(env, axis->origin));
-    grid.Set("step", js(env, axis->step));
-    object.Set(name, grid);
-  }
-  const int mcus = (plan.width + mcu.width - 1) / mcu.width;
-  object.Set("mcus", js(env, static_cast<double>(mcus)));
-  object.Set("restartInterval", js(env, static_cast<double>(data::RestartInterval(mcus, mcu.width))));
-  return object;
+  return guarded(info, "packPlan", [&]() -> Napi::Value {
+    Napi::Env env = info.Env();
+    const auto box = info[0].As<Napi::Float32Array>();
+    expect_argument(box.ElementLength() == 4, "a box of 4 corners");
+    const auto at = [&](size_t i) { return info[i].As<Napi::Number>().Int32Value(); };
+    expect_argument(at(1) >= 1 && at(2) >= 1, "a frame of at least 1 × 1 pixels");
+    const data::PackConfig config = picture_of(info[3].As<Napi::Object>());
+    const bool copied = info[4].IsNumber();
+    const data::McuSize source = data::McuOf(copied ? at(4) : 0), own = data::McuOf(config.subsampling);
+    expect_argument(source.width > 0, "a subsampling of TurboJPEG from 0 to 6");
+    const data::PicturePlan plan = data::PlanPicture({box[0], box[1], box[2], box[3]}, at(1), at(2), config, copied ? &source : nullptr, own);
+    const data::McuSize& mcu = copied && !plan.reduced ? source : own;
+    auto object = Napi::Object::New(env);
+    object.Set("reduced", Napi::Boolean::New(env, plan.reduced));
+    object.Set("width", js(env, static_cast<double>(plan.width)));
+    object.Set("height", js(env, static_cast<double>(plan.height)));
+    const std::pair<const char*, const data::GridAxis*> axes[] = {{"x", &plan.grid.x}, {"y", &plan.grid.y}};
+    for (const auto& [name, axis] : axes) {
+      auto grid = Napi::Object::New(env);
+      grid.Set("origin", js(env, axis->origin));
+      grid.Set("step", js(env, axis->step));
+      object.Set(name, grid);
+    }
+    const int mcus = (plan.width + mcu.width - 1) / mcu.width;
+    object.Set("mcus", js(env, static_cast<double>(mcus)));
+    object.Set("restartInterval", js(env, static_cast<double>(data::RestartInterval(mcus, mcu.width))));
+    return object;
+  });
 }
 
 Napi::Value tar_header(const Napi::CallbackInfo& info) {
-  const std::string header = data::TarHeader(info[0].As<Napi::String>().Utf8Value(), static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()));
-  return Napi::Buffer<char>::Copy(info.Env(), header.data(), header.size());
+  return guarded(info, "tarHeader", [&]() -> Napi::Value {
+    const int64_t bytes = info[1].As<Napi::Number>().Int64Value();
+    expect_argument(bytes >= 0, "a size of at least 0 bytes");
+    const std::string header = data::TarHeader(info[0].As<Napi::String>().Utf8Value(), static_cast<uint64_t>(bytes));
+    return Napi::Buffer<char>::Copy(info.Env(), header.data(), header.size());
+  });
 }
 
 Napi::Value lock_file(const Napi::CallbackInfo& info) {

@@ -10,6 +10,7 @@
 #include "data_index.h"
 #include "data_pack.h"
 #include "frame_cache.h"
+#include "guarded.h"
 
 namespace siam::binding {
 namespace {
@@ -107,6 +108,16 @@ Napi::Object grid_to_js(Napi::Env env, const data::PixelGrid& grid) {
   auto object = Napi::Object::New(env);
   object.Set("x", axis(grid.x));
   object.Set("y", axis(grid.y));
+  return object;
+}
+
+Napi::Object view_to_js(Napi::Env env, const data::FrameView& view) {
+  auto object = Napi::Object::New(env);
+  object.Set("data", bytes_to_js(env, view.pixels, view.stride * static_cast<size_t>(view.region.height)));
+  object.Set("width", Napi::Number::New(env, view.region.width));
+  object.Set("height", Napi::Number::New(env, view.region.height));
+  object.Set("x", Napi::Number::New(env, view.region.x));
+  object.Set("y", Napi::Number::New(env, view.region.y));
   return object;
 }
 

@@ -16,6 +16,9 @@ data::Datasets datasets_from_js(const Napi::Value& value);
 data::PixelGrid grid_from_js(const Napi::Value& value);
 Napi::Object grid_to_js(Napi::Env env, const data::PixelGrid& grid);
 
+/// A copy of the pixels that are in memory, and where they lie: data, width, height, x, y.     @param view  with nothing between its rows
+Napi::Object view_to_js(Napi::Env env, const data::FrameView& view);
+
 /// Memory for batches that are copied to `device`.     @throws ERR_DEVICE when it is not there
 data::BlockAllocator batch_memory(c10::Device device);
 

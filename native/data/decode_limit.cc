@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -66,6 +67,7 @@ DecodeLimit::DecodeLimit(std::shared_ptr<const PairSampler> sampler, std::shared
 DecodeLimitRun DecodeLimit::Run(int threads, double seconds) const {
   const auto budget = static_cast<uint64_t>(seconds * 1e9);
   std::atomic<uint64_t> next{0};
+  std::atomic<bool> stop{false};
   std::mutex mutex;
   DecodeLimitRun total;
   std::exception_ptr failure;
@@ -78,6 +80,7 @@ DecodeLimitRun DecodeLimit::Run(int threads, double seconds) const {
       const CpuStopwatch cpu(mine.cpu);
       for (;;) {
         const uint64_t at = next.fetch_add(1);
+        if (stop.load(std::memory_order_relaxed)) break;
         if (at >= samples_.size() && SteadyNanoseconds() - start >= budget) break;
         for (const DecodeJob& job : samples_[at % samples_.size()]) {
           decoder.DecodeRegionScaled(job.info, job.wanted, job.reduction, job.bytes.data(), job.bytes.size(), job.file, pixels);
@@ -95,10 +98,18 @@ DecodeLimitRun DecodeLimit::Run(int threads, double seconds) const {
     total.cpu += mine.cpu;
   };
   std::vector<std::thread> team;
-  for (int i = 0; i < threads; ++i) team.emplace_back(work);
+  std::optional<SiamException> too_few;
+  try {
+    for (int i = 0; i < threads; ++i) team.emplace_back(work);
+  } catch (const std::system_error& error) {
+    // The limit of fewer threads than were asked for would be a wrong number.
+    too_few.emplace("ERR_SETUP", "cannot start thread " + std::to_string(team.size() + 1) + " of " + std::to_string(threads) + ": " + error.what());
+    stop = true;
+  }
   for (std::thread& thread : team) thread.join();
   total.wall = SteadyNanoseconds() - start;
   if (failure) std::rethrow_exception(failure);
+  if (too_few) throw *too_few;
   return total;
 }
 

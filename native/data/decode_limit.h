@@ -27,6 +27,7 @@ class DecodeLimit {
               uint32_t count);
 
   /// Decodes the samples' regions over and over for `seconds`, each sample at least once by somebody. Blocks.
+  /// @throws ERR_SETUP when the system gives fewer threads
   DecodeLimitRun Run(int threads, double seconds) const;
 
  private:

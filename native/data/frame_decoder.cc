@@ -54,4 +54,9 @@ FrameView FrameDecoder::DecodeRegionAndMean(const FrameInfo& info, const Rect& w
   return Jpeg().DecodeRegionAndMean(info.jpeg, wanted, data, size, file, out, mean);
 }
 
+void FrameDecoder::ReleaseHugeScratch() {
+  if (jpeg_) jpeg_->ReleaseHugeScratch();
+  if (picture_) picture_->ReleaseHugeScratch();
+}
+
 }  // namespace siam::data

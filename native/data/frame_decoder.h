@@ -44,6 +44,9 @@ class FrameDecoder {
   FrameView DecodeRegionAndMean(const FrameInfo& info, const Rect& wanted, const uint8_t* data, size_t size, const std::string& file,
                                 std::vector<uint8_t>& out, Bgr& mean);
 
+  /// Gives back scratch memory that one large frame needed and others will not.
+  void ReleaseHugeScratch();
+
  private:
   JpegDecoder& Jpeg();
   PictureDecoder& Picture();

@@ -1,6 +1,7 @@
 // Views on interleaved 8-bit BGR pixels.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,6 +19,16 @@ struct Rect {
   }
   bool Empty() const { return width <= 0 || height <= 0; }
 };
+
+/// Pictures beyond this are refused: a header of 20 bytes may otherwise ask for 12 GB.
+constexpr int kMaxPixels = 1 << 28;
+
+/// The part of `wanted` that lies in a picture of width × height pixels; at least one pixel, the nearest where none does.
+inline Rect Clipped(const Rect& wanted, int width, int height) {
+  const int x0 = std::clamp(wanted.x, 0, width - 1), x1 = std::clamp(wanted.x + wanted.width, x0 + 1, width);
+  const int y0 = std::clamp(wanted.y, 0, height - 1), y1 = std::clamp(wanted.y + wanted.height, y0 + 1, height);
+  return {x0, y0, x1 - x0, y1 - y0};
+}
 
 /// Column (or row) i of a picture shows the frame at origin + step · i, between pixel centres.
 struct GridAxis {

@@ -12,6 +12,7 @@
 
 #include "../base/error.h"
 #include "crc32c.h"
+#include "descriptor.h"
 
 namespace siam::data {
 namespace {
@@ -49,13 +50,6 @@ struct Header {
 };
 static_assert(sizeof(SectionEntry) == 24 && sizeof(Header) == kHeaderBytes, "the header has no holes");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "index files are little endian and used where they lie");
-
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) close(fd);
-  }
-};
 
 [[noreturn]] void FailToRead(const std::string& path, int error) {
   throw SiamException("ERR_IO", std::string("cannot read it: ") + std::strerror(error), path);

@@ -8,13 +8,12 @@
 #include "../base/error.h"
 #include "exif.h"
 #include "jpeg/baseline_decoder.h"
+#include "scratch.h"
 #include "turn.h"
 
 namespace siam::data {
 namespace {
 
-// Frames beyond this are refused: a header of 20 bytes may otherwise ask for 12 GB.
-constexpr int kMaxPixels = 1 << 28;
 constexpr int kMaxScans = 500;
 
 /// What a file that is no JPEG starts with, printable.
@@ -46,13 +45,6 @@ void CmykToBgr(const uint8_t* cmyk, size_t pixels, uint8_t* bgr) {
     bgr[1] = static_cast<uint8_t>(k - ((255 - cmyk[1]) * k >> 8));
     bgr[0] = static_cast<uint8_t>(k - ((255 - cmyk[2]) * k >> 8));
   }
-}
-
-/// The part of `wanted` that lies in the frame; at least one pixel.
-Rect Clipped(const JpegInfo& info, const Rect& wanted) {
-  const int x0 = std::clamp(wanted.x, 0, info.width - 1), x1 = std::clamp(wanted.x + wanted.width, x0 + 1, info.width);
-  const int y0 = std::clamp(wanted.y, 0, info.height - 1), y1 = std::clamp(wanted.y + wanted.height, y0 + 1, info.height);
-  return {x0, y0, x1 - x0, y1 - y0};
 }
 
 }  // namespace
@@ -203,7 +195,7 @@ FrameView JpegDecoder::Decode(const JpegInfo& info, const uint8_t* jpeg, size_t 
 
 FrameView JpegDecoder::DecodeRegion(const JpegInfo& info, const Rect& wanted, const uint8_t* jpeg, size_t size,
                                     const std::string& file, std::vector<uint8_t>& out) {
-  const Rect shown = Clipped(info, wanted);
+  const Rect shown = Clipped(wanted, info.width, info.height);
   FrameView view;
   if (RunOwn(info, shown, jpeg, size, out, nullptr, view)) return view;
   const auto [mcu_w, mcu_h] = McuOf(info.subsampling);
@@ -222,7 +214,7 @@ FrameView JpegDecoder::DecodeRegionAndMean(const JpegInfo& info, const Rect& wan
                                            std::vector<uint8_t>& out, Bgr& mean) {
   FrameView view;
   uint64_t sums[3];
-  if (RunOwn(info, Clipped(info, wanted), jpeg, size, out, sums, view)) {
+  if (RunOwn(info, Clipped(wanted, info.width, info.height), jpeg, size, out, sums, view)) {
     const uint64_t pixels = static_cast<uint64_t>(info.width) * static_cast<uint64_t>(info.height);
     mean = {static_cast<uint8_t>(sums[0] / pixels), static_cast<uint8_t>(sums[1] / pixels), static_cast<uint8_t>(sums[2] / pixels)};
     return view;
@@ -230,6 +222,11 @@ FrameView JpegDecoder::DecodeRegionAndMean(const JpegInfo& info, const Rect& wan
   view = RunLibrary(info, {0, 0, info.stored_width, info.stored_height}, jpeg, size, file, out);
   mean = TruncatedMean(view);
   return view;
+}
+
+void JpegDecoder::ReleaseHugeScratch() {
+  ReleaseHuge(turned_);
+  ReleaseHuge(cmyk_);
 }
 
 std::vector<uint8_t> EncodeJpeg(const uint8_t* pixels, int width, int height, int pixel_format, int quality, int subsampling,

@@ -68,6 +68,9 @@ class JpegDecoder {
   FrameView DecodeRegionAndMean(const JpegInfo& info, const Rect& wanted, const uint8_t* jpeg, size_t size, const std::string& file,
                                 std::vector<uint8_t>& out, Bgr& mean);
 
+  /// Gives back scratch memory that one large frame needed and others will not.
+  void ReleaseHugeScratch();
+
   /// Whether our own decoder is tried before libturbojpeg (it is; tests compare them).
   void UseOwn(bool enabled) { own_enabled_ = enabled; }
   /// Whether it was our own decoder that gave the last frame.

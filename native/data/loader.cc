@@ -1,17 +1,13 @@
 #include "loader.h"
 
 #include <algorithm>
-#include <chrono>
 #include <system_error>
 #include <utility>
 
+#include "thread_clock.h"
+
 namespace siam::data {
 namespace {
-
-uint64_t Now() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
 
 LoaderConfig Checked(LoaderConfig config) {
   const auto expect = [](bool holds, const char* what) {
@@ -33,6 +29,7 @@ BatchShape ShapeOf(const LoaderConfig& config) {
   return {config.batch_size, config.sample.crop.z_size, config.sample.crop.x_size, config.sample.target.Points()};
 }
 
+/// What the system refuses (files, memory, a library) has another code, and is no sample's fault.
 bool IsBadSample(const SiamException& error) { return error.code() == "ERR_DATA" || error.code() == "ERR_IO"; }
 
 void Add(SampleTimes& total, const SampleTimes& more) {
@@ -81,7 +78,7 @@ void Loader::Next(Callback callback) {
     if (stopping_) {
       deliveries.push_back({std::move(callback), std::nullopt, SiamException("ERR_ABORTED", "the loader is closed")});
     } else {
-      requests_.push_back({std::move(callback), Now()});
+      requests_.push_back({std::move(callback), SteadyNanoseconds()});
       deliveries = DeliverLocked();
     }
   }
@@ -158,14 +155,15 @@ void Loader::Work() {
     const auto may_begin = [this] { return begun_ < delivered_ + static_cast<uint64_t>(config_.queue_batches); };
     const auto has_part = [this] { return !pending_.empty() && pending_.back()->taken < config_.batch_size; };
     if (!stopping_ && !has_part() && !may_begin()) {
-      const uint64_t since = Now();
+      const uint64_t since = SteadyNanoseconds();
       room_.wait(lock, [&] { return stopping_ || has_part() || may_begin(); });
-      stats_.idle += Now() - since;
+      stats_.idle += SteadyNanoseconds() - since;
     }
     if (stopping_) return;
 
     Pending* pending = nullptr;
     int sample = 0;
+    uint64_t waited = 0;
     std::vector<Delivery> deliveries;
     try {
       if (!has_part()) {
@@ -183,11 +181,12 @@ void Loader::Work() {
       sample = pending->taken++;
       lock.unlock();
       // A pending batch stays where it is until its last sample is done, so the pointer holds without the lock.
-      const uint64_t since = Now();
+      const uint64_t since = SteadyNanoseconds();
       if (!maker) maker = std::make_unique<SampleMaker>(sampler_, reader, config_.sample);
-      reader->Begin(pending->first_position + static_cast<uint64_t>(sample));
+      // Waiting for the read-ahead is waiting for the disk.
+      waited = reader->Begin(pending->first_position + static_cast<uint64_t>(sample));
       MakeOne(*maker, *pending, sample);
-      const uint64_t took = Now() - since;
+      const uint64_t took = SteadyNanoseconds() - since;
       lock.lock();
       stats_.busy += took;
     } catch (const SiamException& error) {
@@ -199,6 +198,7 @@ void Loader::Work() {
       failed_.emplace("ERR_INTERNAL", std::string("a loader thread failed: ") + error.what());
     }
     if (maker) Add(stats_.times, maker->TakeTimes());
+    stats_.times.read += waited;
     if (pending != nullptr) {
       ++stats_.samples;
       --pending->remaining;
@@ -206,6 +206,7 @@ void Loader::Work() {
     deliveries = DeliverLocked();
     if (!deliveries.empty()) room_.notify_all();
     const bool over = failed_.has_value();
+    if (over) ++stats_.failed_threads;
     lock.unlock();
     Run(std::move(deliveries));
     if (over) return;
@@ -260,6 +261,7 @@ std::vector<Loader::Delivery> Loader::DeliverLocked() {
       std::stable_sort(front.skipped.begin(), front.skipped.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
       for (auto& entry : front.skipped) {
         ++stats_.skipped;
+        if (entry.second.attempt == 0) ++stats_.skipped_samples;
         skipped_.push_back(std::move(entry.second));
         if (skipped_.size() > kMaxSkippedKept) skipped_.pop_front();
       }
@@ -272,7 +274,7 @@ std::vector<Loader::Delivery> Loader::DeliverLocked() {
       requests_.front().callback = std::move(delivery.callback);
       break;
     }
-    stats_.wait += Now() - requests_.front().since;
+    stats_.wait += SteadyNanoseconds() - requests_.front().since;
     requests_.pop_front();
     deliveries.push_back(std::move(delivery));
   }

@@ -65,12 +65,14 @@ struct Batch {
 struct LoaderStats {
   uint64_t batches = 0;   ///< delivered
   uint64_t samples = 0;   ///< made, delivered or not
-  uint64_t skipped = 0;   ///< bad samples replaced, in delivered batches
+  uint64_t skipped = 0;   ///< attempts at samples that failed, in delivered batches
+  uint64_t skipped_samples = 0;  ///< samples replaced in delivered batches, however many attempts each took
   SampleTimes times;      ///< of all threads
   uint64_t idle = 0;      ///< nanoseconds that threads waited for room in the queue
   uint64_t wait = 0;      ///< nanoseconds that requests waited for a batch
   uint64_t queue_depth = 0;  ///< batches ready
   uint64_t threads = 0;   ///< that make samples
+  uint64_t failed_threads = 0;  ///< of them, that ended because the loader failed: requests get the error, and nothing is made any more
   uint64_t busy = 0;      ///< nanoseconds that they made samples, waiting for frames included
   ReadAheadStats read_ahead;
   CacheStats cache;

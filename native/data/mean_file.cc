@@ -14,6 +14,7 @@
 
 #include "../base/error.h"
 #include "crc32c.h"
+#include "descriptor.h"
 
 namespace siam::data {
 namespace {
@@ -40,13 +41,6 @@ struct Block {
 };
 static_assert(sizeof(Header) == 64 && sizeof(Block) == 8 + 8 * kBlockRows, "no holes: these are in files");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file is little endian");
-
-struct Descriptor {
-  int fd = -1;
-  ~Descriptor() {
-    if (fd >= 0) close(fd);
-  }
-};
 
 [[noreturn]] void FailIo(const char* what, const std::string& path) {
   throw SiamException("ERR_IO", std::string(what) + ": " + std::strerror(errno), path);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "../base/error.h"
@@ -64,7 +65,11 @@ MeanJobResult ComputeMeans(const DatasetIndex& index, uint64_t first, uint64_t c
   count = first < index.rows() ? std::min(count, index.rows() - first) : 0;
   Shared shared;
   std::vector<std::thread> team;
-  for (int t = 1; t < threads; ++t) team.emplace_back([&] { Work(index, first, count, shared); });
+  try {
+    for (int t = 1; t < threads; ++t) team.emplace_back([&] { Work(index, first, count, shared); });
+  } catch (const std::system_error&) {
+    // No more threads to be had: those that run, and this one, do it all.
+  }
   Work(index, first, count, shared);
   for (std::thread& thread : team) thread.join();
   if (shared.fatal) std::rethrow_exception(shared.fatal);

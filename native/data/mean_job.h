@@ -17,7 +17,8 @@ struct MeanJobResult {
 };
 
 /// Computes the means of the rows [first, first + count) that have none. Blocks until all are done.
-/// @param threads  at least 1     @throws what is about no single frame (ERR_SETUP); unreadable frames are counted
+/// @param threads  at least 1; fewer work where the system gives no more
+///     @throws what is about no single frame (ERR_SETUP); unreadable frames are counted
 MeanJobResult ComputeMeans(const DatasetIndex& index, uint64_t first, uint64_t count, int threads);
 
 }  // namespace siam::data

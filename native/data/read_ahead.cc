@@ -1,9 +1,10 @@
 #include "read_ahead.h"
 
 #include <algorithm>
-#include <chrono>
 #include <system_error>
 #include <utility>
+
+#include "thread_clock.h"
 
 namespace siam::data {
 namespace {
@@ -14,11 +15,6 @@ constexpr uint64_t kSlowSample = 250'000;
 constexpr uint64_t kSamplesToJudge = 16, kWaitToJudge = 50'000'000;
 /// A sample whose draw reads more frames than this (the filter's area limits ask for sizes) is left to its own thread.
 constexpr size_t kMaxFrames = 16;
-
-uint64_t Now() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
-}
 
 [[noreturn]] void ThrowClosed() { throw SiamException("ERR_ABORTED", "the loader was closed"); }
 
@@ -96,11 +92,11 @@ uint64_t ReadAhead::Take(uint64_t position, std::vector<AheadFrame>& frames, uin
   Slot& slot = SlotOf(position);
   if (slot.position == position && slot.state != State::kFree) {
     if (slot.state == State::kReading) {
-      const uint64_t since = Now();
+      const uint64_t since = SteadyNanoseconds();
       ++waiting_;
       ready_.wait(lock, [&] { return slot.state == State::kReady || stopping_; });
       --waiting_;
-      waited = Now() - since;
+      waited = SteadyNanoseconds() - since;
       if (stopping_) return waited;
     }
     frames = std::move(slot.frames);
@@ -141,9 +137,9 @@ void ReadAhead::Work() {
     // Others read beside this thread where reading takes long.
     if (idle_ > 0 && WorthWakingLocked()) work_.notify_one();
     lock.unlock();
-    const uint64_t since = Now();
+    const uint64_t since = SteadyNanoseconds();
     std::vector<AheadFrame> frames = ReadSample(position, planner, *recorder);
-    const uint64_t took = Now() - since;
+    const uint64_t took = SteadyNanoseconds() - since;
     lock.lock();
     --reading_;
     read_time_ += took;
@@ -225,16 +221,18 @@ ReadAheadStats ReadAhead::Stats() const {
 FrameReader::FrameReader(std::shared_ptr<FrameStore> store, ReadAhead* ahead, const std::atomic<bool>& stopping)
     : store_(std::move(store)), ahead_(ahead), stopping_(stopping) {}
 
-void FrameReader::Begin(uint64_t position) {
-  if (ahead_ != nullptr) waited_ = ahead_->Take(position, frames_, waited_);
+uint64_t FrameReader::Begin(uint64_t position) {
+  if (ahead_ == nullptr) return 0;
+  waited_ = ahead_->Take(position, frames_, waited_);
+  return waited_;
 }
 
 FrameBytes FrameReader::Read(const FrameRef& ref, std::vector<uint8_t>& buffer) {
   if (const AheadFrame* known = Find(frames_, ref)) return BytesOf(*known);
   if (stopping_.load(std::memory_order_relaxed)) ThrowClosed();
-  const uint64_t since = Now();
+  const uint64_t since = SteadyNanoseconds();
   FrameBytes bytes = store_->Read(ref, buffer);
-  waited_ += Now() - since;
+  waited_ += SteadyNanoseconds() - since;
   return bytes;
 }
 

@@ -129,7 +129,8 @@ class FrameReader : public FrameStore {
   FrameReader(std::shared_ptr<FrameStore> store, ReadAhead* ahead, const std::atomic<bool>& stopping);
 
   /// Called before each sample, with its place in the loader's order.
-  void Begin(uint64_t position);
+  /// @returns nanoseconds that it waited for a read that was under way
+  uint64_t Begin(uint64_t position);
   FrameBytes Read(const FrameRef& ref, std::vector<uint8_t>& buffer) override;
   FrameRef Shared(const FrameRef& ref) const override { return store_->Shared(ref); }
 

@@ -6,6 +6,7 @@
 
 #include "../base/error.h"
 #include "pack/packed_view.h"
+#include "scratch.h"
 #include "thread_clock.h"
 
 namespace siam::data {
@@ -95,8 +96,17 @@ PairRef SampleMaker::Pair(uint32_t epoch, uint32_t sample, uint32_t attempt) {
   return sampler_->Draw(draws, [this](const FrameRef& ref) { return SizeOf(ref); });
 }
 
+SampleMaker::ScratchGuard::~ScratchGuard() {
+  for (Frame* frame : {&maker.z_, &maker.x_}) {
+    ReleaseHuge(frame->buffer);
+    ReleaseHuge(frame->pixels);
+  }
+  maker.decoder_.ReleaseHugeScratch();
+}
+
 void SampleMaker::Make(uint32_t epoch, uint32_t sample, uint32_t attempt, const SampleOutput& out) {
   const CpuStopwatch cpu(times_.cpu);
+  const ScratchGuard guard{*this};
   const PairRef pair = Pair(epoch, sample, attempt);
   SampleDraws crop_draws(config_.seed, epoch, sample, attempt, DrawStream::kCrop);
   const PairGeometry geometry =

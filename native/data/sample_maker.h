@@ -85,6 +85,12 @@ class SampleMaker {
     std::vector<uint8_t> pixels;
   };
 
+  /// Gives back what one huge frame took, at the end of its scope.
+  struct ScratchGuard {
+    SampleMaker& maker;
+    ~ScratchGuard();
+  };
+
   FrameSize SizeOf(const FrameRef& ref);
   void Read(const FrameRef& ref, Frame& frame);
   FrameView DecodePart(Frame& frame, const Rect& part, int reduction);

@@ -35,14 +35,12 @@ FrameView ScaledJpegDecoder::DecodeRegion(const JpegInfo& info, const Rect& want
   const int width = Reduced(info.width, reduction), height = Reduced(info.height, reduction);
   view.region = {0, 0, width, height};
   if (EndsWithEndMarker(jpeg, size)) {
-    const Rect part = ToPicture(view.grid, wanted);
-    const int x0 = std::clamp(part.x, 0, width - 1), x1 = std::clamp(part.x + part.width, x0 + 1, width);
-    const int y0 = std::clamp(part.y, 0, height - 1), y1 = std::clamp(part.y + part.height, y0 + 1, height);
+    const Rect part = Clipped(ToPicture(view.grid, wanted), width, height);
     // Chroma may still be enlarged with a look at its neighbours (4:2:2 at a half): an MCU more on each side, as at full size.
     const McuSize mcu = McuOf(info.subsampling);
     const int mcu_w = Reduced(mcu.width, reduction), mcu_h = Reduced(mcu.height, reduction);
-    const int left = std::max(0, x0 / mcu_w - 1) * mcu_w, right = std::min(width, ((x1 + mcu_w - 1) / mcu_w + 1) * mcu_w);
-    const int top = std::max(0, y0 - mcu_h), bottom = std::min(height, y1 + 2);
+    const int left = std::max(0, part.x / mcu_w - 1) * mcu_w, right = std::min(width, ((part.x + part.width + mcu_w - 1) / mcu_w + 1) * mcu_w);
+    const int top = std::max(0, part.y - mcu_h), bottom = std::min(height, part.y + part.height + 2);
     view.region = {left, top, right - left, bottom - top};
   }
   view.stride = static_cast<size_t>(view.region.width) * 3;

@@ -27,8 +27,8 @@ export function inWorkers(worker: string): string {
     }`
 }
 
-/** Runs a script of these in a process of its own. */
-export function runWithLoader(spec: LoaderSpec, script: string, timeout = 30_000): SpawnSyncReturns<string> {
+/** Runs a script of these in a process of its own, with limits such as `ulimit -n 256`. */
+export function runWithLoader(spec: LoaderSpec, script: string, timeout = 30_000, limits = ':'): SpawnSyncReturns<string> {
   const text = JSON.stringify(spec, (_, value: unknown) => (ArrayBuffer.isView(value) ? { array: value.constructor.name, values: Array.from(value as Uint32Array) } : value))
-  return spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env: { ...process.env, SPEC: text }, timeout })
+  return spawnSync('sh', ['-c', `${limits} && exec "$0" "$@"`, process.execPath, '--input-type=module', '-e', script], { encoding: 'utf8', env: { ...process.env, SPEC: text }, timeout })
 }

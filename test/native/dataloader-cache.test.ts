@@ -49,6 +49,7 @@ describe('a dataloader with a cache', () => {
     expect(none.stats()).toMatchObject({ cacheLimitBytes: 0, cacheFrames: 0, cacheHits: 0, cacheMisses: 0 })
     await expect(build({}, { cacheBytes: -1 })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
     await expect(build({}, { readAhead: 0.5 })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
+    await expect(build({}, { readAhead: 1025 })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringContaining('an integer from 0 to 1024 for readAhead') })
   })
 
   it('ends with an aborted signal: next() rejects with its reason, close() still ends it', async () => {

@@ -24,13 +24,13 @@ function damaged(name: string, damage: (file: (s: number, k: number) => string) 
   return copy
 }
 
-async function run(spec: LoaderSpec, batches: number): Promise<{ skipped: SkippedSample[]; count: number }> {
+async function run(spec: LoaderSpec, batches: number): Promise<{ skipped: SkippedSample[]; count: number; samples: number }> {
   const loader = addon.createLoader(spec)
   for (let b = 0; b < batches; b += 1) {
     const { tensors } = await loader.next()
     for (const tensor of Object.values(tensors)) tensor.dispose()
   }
-  const result = { skipped: loader.takeSkipped(), count: loader.stats().skipped }
+  const result = { skipped: loader.takeSkipped(), count: loader.stats().skipped, samples: loader.stats().skippedSamples }
   await loader.close()
   return result
 }
@@ -46,7 +46,7 @@ describe('a bad sample', () => {
   ]
   it.each(cases)('%s is replaced, counted and named', async (name, damage, reason) => {
     const copy = damaged(name.replaceAll(' ', '-'), damage)
-    const { skipped, count } = await run(loaderSpec([indexOf(copy, boxes)], { threads: 2 }), 12)
+    const { skipped, count, samples } = await run(loaderSpec([indexOf(copy, boxes)], { threads: 2 }), 12)
     expect(count).toBeGreaterThan(0)
     expect(skipped).toHaveLength(count)
     for (const entry of skipped) {
@@ -59,6 +59,7 @@ describe('a bad sample', () => {
     const drawn = [0, 1, 2, 3, 4].flatMap((epoch) => addon.samplePairs(loaderSpec([indexOf(copy, boxes)]), epoch, 0, 0, 10))
     const expected = drawn.slice(0, 48).filter((pair) => [0, 1].some((k) => pair.sequence[k] === 1 && pair.frame[k] === 3)).length
     expect(skipped.filter((entry) => entry.attempt === 0)).toHaveLength(expected)
+    expect(samples).toBe(expected)
   })
 
   it('a frame of another size than its neighbours\' is one', async () => {

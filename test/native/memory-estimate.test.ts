@@ -41,11 +41,11 @@ describe('estimateMemory', () => {
   })
   afterAll(() => removeFolder(experiment.dir))
 
-  async function estimateFor(minibatch: number, frozen: (names: string[]) => string[] = () => []): Promise<MemoryEstimate> {
-    const config = await loadConfig(experiment.config, [...experiment.overrides, `train.track.data.minibatch=${minibatch}`, 'train.track.data.nr_image_per_epoch=100'], { onWarning: () => {} })
+  async function estimateFor(minibatch: number, frozen: (names: string[]) => string[] = () => [], more: string[] = [], workers?: number): Promise<MemoryEstimate> {
+    const config = await loadConfig(experiment.config, [...experiment.overrides, `train.track.data.minibatch=${minibatch}`, 'train.track.data.nr_image_per_epoch=100', ...more], { onWarning: () => {} })
     using model = await buildModel(config)
     using optimizer = buildOptimizer(config, model)
-    return await estimateMemory({ model, optimizer, data: readDataSettings(config), frozen: frozen(model.parameterNames()), runtimeBytes: process.memoryUsage.rss() })
+    return await estimateMemory({ model, optimizer, data: readDataSettings(config), workers, frozen: frozen(model.parameterNames()), runtimeBytes: process.memoryUsage.rss() })
   }
   const stepOf = (estimate: MemoryEstimate): number => estimate.activations_bytes + estimate.gradients_bytes
 
@@ -74,6 +74,14 @@ describe('estimateMemory', () => {
     } finally {
       await trainer.close()
     }
+  })
+
+  it("has the loader's read-ahead, cache and threads in it", async () => {
+    const loaderOf = async (more: string[], workers?: number): Promise<number> => (await estimateFor(1, undefined, more, workers)).loader_bytes
+    const plain = await loaderOf(['train.track.data.read_ahead=0'], 1)
+    expect((await loaderOf([], 1)) - plain).toBe(64 * megabyte)
+    expect((await loaderOf(['train.track.data.read_ahead=0', 'train.track.data.cache=8G'], 1)) - plain).toBe(8 * 1024 * megabyte)
+    expect((await loaderOf(['train.track.data.read_ahead=0'], 4)) - plain).toBe(3 * 2 * 3 * 1280 * 720)
   })
 
   it('parts add up, and frozen parameters have neither gradient nor momentum', async () => {

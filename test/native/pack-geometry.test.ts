@@ -128,3 +128,39 @@ describe('what is stored for a frame', () => {
     }
   })
 })
+
+describe('bad arguments', () => {
+  const spec: PackPictureSpec = { crop: testCrop, contextFactor: contextFactorOf(testCrop), density: 1, quality: 90, subsampling: '420' }
+  const box = Float32Array.of(1, 1, 20, 20)
+  const code = (call: () => unknown): unknown => {
+    try {
+      return call()
+    } catch (error) {
+      return (error as { code?: string }).code
+    }
+  }
+
+  it.each([-1, 7, 100, NaN, 2 ** 31])('are refused, not divided by: subsampling %d', (subsampling) => {
+    const result = code(() => addon.packPlan(box, 100, 100, spec, subsampling))
+    // What JavaScript makes a 32-bit 0 of is a subsampling.
+    if (Number.isNaN(subsampling)) expect(result).toMatchObject({ width: expect.any(Number) })
+    else expect(result).toBe('ERR_ARGUMENT')
+  })
+
+  it('are refused: a box of three numbers, an empty frame, a negative size', () => {
+    expect(code(() => addon.packPlan(box.subarray(1), 100, 100, spec))).toBe('ERR_ARGUMENT')
+    expect(code(() => addon.packPlan(box, 0, 100, spec))).toBe('ERR_ARGUMENT')
+    expect(code(() => addon.packPlan(box, 100, -1, spec, 2))).toBe('ERR_ARGUMENT')
+    expect(code(() => addon.tarHeader('a.jpg', -1))).toBe('ERR_ARGUMENT')
+  })
+
+  it.each([
+    ['packPlan', () => addon.packPlan('box' as never, 1, 1, spec)],
+    ['packPlan without settings', () => addon.packPlan(box, 1, 1, undefined as never)],
+    ['tarHeader', () => addon.tarHeader(5 as never, 'x' as never)],
+    ['openPack', () => addon.openPack(7 as never, 'x' as never)],
+    ['openPack with shards that are none', () => addon.openPack('x', [undefined] as never)],
+  ])('of another type are an error and no crash: %s', (_, call) => {
+    expect(call).toThrow(Error)
+  })
+})

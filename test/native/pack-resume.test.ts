@@ -1,5 +1,5 @@
 /** Packs whose making was stopped, and packs that were damaged. */
-import { copyFileSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { packShardFile } from '../../lib/data/pack/format.ts'
@@ -86,6 +86,36 @@ describe('a stopped pack', () => {
   })
 })
 
+describe('a pack whose plan is lost', () => {
+  it('is begun anew: shards of other settings are not taken for its own', async () => {
+    mkdirSync(path.join(packOf('lost'), 'frames.siampak.partial'), { recursive: true })
+    // Smaller shards: there are more of them than the pack has that is made afterwards.
+    await failure(packTiny(root, out('lost'), { quality: 60, density: 0.5, shardBytes: 5000 }))
+    rmSync(path.join(packOf('lost'), 'frames.siampak.partial'), { recursive: true })
+    const count = readdirSync(packOf('lost')).filter((name) => name.endsWith('.tar')).length
+    expect(count).toBeGreaterThan(manifestOf(whole).shards.length)
+    rmSync(path.join(packOf('lost'), '.making', 'plan.json'))
+    const { packs } = await packTiny(root, out('lost'))
+    expect(packs[0]!.reusedShards).toBe(0)
+    expect(differingFiles(whole, packOf('lost'))).toEqual([])
+  })
+
+  it.each([
+    ['damaged', (plan: string) => writeFileSync(plan, readFileSync(plan, 'utf8').slice(0, 40)), { code: 'ERR_DATA', message: expect.stringContaining('the file is damaged'), hint: expect.stringContaining('--overwrite') }],
+    ['null', (plan: string) => writeFileSync(plan, 'null'), { code: 'ERR_DATA', message: expect.stringContaining('the file is damaged') }],
+    ['not to be read', (plan: string) => (rmSync(plan), symlinkSync('/proc/self/mem', plan)), { code: 'ERR_IO', message: expect.stringContaining('EIO') }],
+  ])('says so where it is %s', async (label, harm, error) => {
+    const name = `plan-${label.replace(/\W/g, '-')}`
+    mkdirSync(path.join(packOf(name), 'frames.siampak.partial'), { recursive: true })
+    await failure(packTiny(root, out(name)))
+    const plan = path.join(packOf(name), '.making', 'plan.json')
+    harm(plan)
+    expect(await failure(packTiny(root, out(name)))).toMatchObject({ ...error, file: plan })
+    await packTiny(root, out(name), { overwrite: true })
+    expect(differingFiles(whole, packOf(name))).toEqual([])
+  })
+})
+
 function flip(file: string, at: number, bit = 4): void {
   const bytes = readFileSync(file)
   bytes[at < 0 ? bytes.length + at : at]! ^= 1 << bit
@@ -142,6 +172,24 @@ describe('verification', () => {
     expect(report.ok).toBe(false)
     if (counts !== undefined) expect(report.counts).toEqual(counts)
     expect(report.problems.map((problem) => problem.message).join('\n')).toContain(message)
+  })
+
+  it('counts all problems, also those that it does not keep', async () => {
+    const rows = rowsOf(whole)
+    cpSync(path.dirname(whole), out('counted'), { recursive: true })
+    for (const [i, row] of rows.entries()) if (i % 2 === 0) flip(path.join(packOf('counted'), packShardFile(row.shard)), row.offset + 60)
+    for (const file of [packShardFile(0), packShardFile(2)]) flip(path.join(packOf('counted'), file), -3)
+    for (const keptProblems of [3, 0, 100]) {
+      const report = await verifyPacks(await packsIn(out('counted')), { keptProblems, threads: 2 })
+      expect(report).toMatchObject({ ok: false, counts: { damaged_member: 30, damaged_pack: 2 }, problemsLeftOut: Math.max(0, 32 - keptProblems) })
+      expect(report.problems).toHaveLength(Math.min(32, keptProblems))
+    }
+  })
+
+  it('finds a shard that the manifest does not list', async () => {
+    const extra = packShardFile(manifestOf(whole).shards.length)
+    const report = await verifyDamaged('orphan', (dir) => copyFileSync(second(dir), path.join(dir, extra)))
+    expect(report).toMatchObject({ ok: false, counts: { damaged_pack: 1 }, problems: [{ file: path.join(packOf('orphan'), extra), message: 'pack.json does not list this shard: it is left over from another making and can be removed' }] })
   })
 
   it("finds another pack's table", async () => {

@@ -1,6 +1,7 @@
 /** Training, indexing and verifying from PNG and WebP frames: what lossless copies of JPEG frames give is what the JPEGs give. */
 import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { crc32 } from 'node:zlib'
 import { PNG } from 'pngjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NativeDatasetIndex } from '../../lib/native/addon.ts'
@@ -27,6 +28,23 @@ function asPng(bytes: Uint8Array, alpha = 255): Buffer {
   const png = new PNG({ width, height })
   for (let i = 0; i < width * height; i += 1) png.data.set([data[3 * i + 2]!, data[3 * i + 1]!, data[3 * i]!, alpha], 4 * i)
   return PNG.sync.write(png)
+}
+
+/** The same picture with a chunk of 20 kB that nobody knows before its pixels, so that what turns it comes late in the file. */
+function withLateExif(bytes: Buffer): Buffer {
+  const filler = Buffer.alloc(20_000, 'x')
+  const length = Buffer.alloc(4)
+  if (bytes[0] === 0x89) {
+    length.writeUInt32BE(filler.length)
+    const chunk = Buffer.concat([Buffer.from('fiLl'), filler])
+    const crc = Buffer.alloc(4)
+    crc.writeUInt32BE(crc32(chunk))
+    return Buffer.concat([bytes.subarray(0, 33), length, chunk, crc, bytes.subarray(33)])
+  }
+  length.writeUInt32LE(filler.length)
+  const made = Buffer.concat([bytes.subarray(0, 30), Buffer.from('FILL'), length, filler, bytes.subarray(30)])
+  made.writeUInt32LE(made.length - 8, 4)
+  return made
 }
 
 const boxes = wanderingBoxes(2, 8)
@@ -95,6 +113,21 @@ describe('own folders', () => {
     const dataset = { name: 'ImageFolderDataset', params: params(), configPath: 'own' }
     expect(await verifyDatasets([dataset], { threads: 1 })).toMatchObject({ ok: true })
     expect((await datasetStats(dataset)).frameSizes).toEqual([{ width: 160, height: 120, sequences: 2 }])
+  })
+
+  it.each([['png', 'png eXIf 6'], ['png', 'png eXIf 6 after IDAT'], ['webp', 'webp exif 6'], ['webp', 'webp lossless exif 6']])('of turned frames (%s, %s) are measured as they are shown, however late the file says so', async (format, kind) => {
+    const turned = path.join(folder, kind)
+    makeImageFolder(turned, { jpeg: 'real' })
+    const bytes = withLateExif(Buffer.from(fixtures[kind]!.file, 'base64'))
+    for (const clip of ['clip_a', 'clip_b']) {
+      for (const name of readdirSync(path.join(turned, clip)).filter((entry) => entry.endsWith('.jpg'))) {
+        rmSync(path.join(turned, clip, name))
+        writeFileSync(path.join(turned, clip, name.replace('.jpg', `.${format}`)), bytes)
+      }
+    }
+    expect(addon.decodeFrame(bytes)).toMatchObject({ width: 23, height: 37 })
+    const stats = await datasetStats({ name: 'ImageFolderDataset', params: { dataset_root: turned }, configPath: 'turned' })
+    expect(stats.frameSizes).toEqual([{ width: 23, height: 37, sequences: 2 }])
   })
 
   it('name the frame that is damaged', async () => {

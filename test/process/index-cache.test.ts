@@ -66,7 +66,7 @@ describe('siamtrain data index', () => {
     expect(opened).toMatchObject({ ...built, seconds: opened.seconds, fromCache: true })
     expect(entryOf((await runCli(args('--json', '--rebuild'), { env: env('a') })).stdout).fromCache).toBe(false)
     const text = await runCli(args(), { env: env('a') })
-    expect(text.stdout).toMatch(/^GOT10kDataset: 6 sequences, 47 frames, 1 problems\n {2}opened from the cache in [\d.]+ s\n {2}\/.*\.siamidx \(0\.0 MB\)\n/)
+    expect(text.stdout).toMatch(/^GOT10kDataset: 6 sequences, 47 frames, 1 problem\n {2}opened from the cache in [\d.]+ s\n {2}\/.*\.siamidx \(0\.0 MB\)\n/)
     expect(text.stdout).toContain('empty box')
     writeFileSync(built.cacheFile!, 'junk')
     const mended = await runCli(args('--json'), { env: env('a') })

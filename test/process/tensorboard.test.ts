@@ -128,7 +128,7 @@ describe('EventAccumulator', () => {
     logger.init(state)
     const reports = [0, 1].map((epoch): EpochReport => ({
       epoch, firstIteration: 0, iterations: 2, iterationsPerEpoch: 2, pairs: 64, seconds: 10 + epoch,
-      stages: { data: 1, copy: 0.5, fwd: 3, bwd: 4, optim: 0.5, sync: 0, other: 1 + epoch }, startSeconds: 0, skipped: 3,
+      stages: { data: 1, copy: 0.5, fwd: 3, bwd: 4, optim: 0.5, sync: 0, other: 1 + epoch }, startSeconds: 0, skipped: 3, skippedAttempts: 5,
       loader: { threads: 2, busyShare: 0.75, coreShare: 0.5, stages: { read: 0.1, decode: 0.6, mean: 0.05, warp: 0.2, other: 0.05 }, samples: 64, bytesPerSecond: 2e6, wholeShare: 0, cacheHitShare: 0.25, readAheadThreads: 0 },
       verdict: { bound: 'compute', text: 'compute-bound', advice: '' },
     }))

@@ -47,6 +47,18 @@ it('--json is one object with the same', async () => {
   expect(report.data?.datasets[0]?.frames).toBe(18)
 })
 
+it('--cache and --workers are in the memory, and a cache that cannot be meant is warned of', async () => {
+  const loaderBytes = async (...flags: string[]): Promise<[number, string[]]> => {
+    const { memory, warnings } = JSON.parse((await dry('--json', '--workers', '1', ...flags)).stdout) as DryRunReport
+    return [memory!.loader_bytes, warnings]
+  }
+  const [[plain, none], [cached], [tiny, few], [, many]] = [await loaderBytes(), await loaderBytes('--cache', '100M'), await loaderBytes('--cache', '1'), await loaderBytes('--cache', '900T')]
+  expect([cached - plain, tiny - plain, none]).toEqual([100 * 2 ** 20, 1, []])
+  expect(few).toEqual(['a cache of 1 byte keeps next to no frames: a size without a unit is in bytes; did you mean 1G?'])
+  expect(many).toEqual([expect.stringMatching(/^a cache of \d+\.\d GB is larger than the memory of this machine \(/)])
+  expect((await dry('--cache', '100M')).stdout).toMatch(/^batches, decoding, cache +\d+\.\d$/m)
+})
+
 it('what is missing: exit code 1, and all of it', async () => {
   const before = everything()
   const data = 'train.track.data.sampler.submodules.dataset'

@@ -1,12 +1,24 @@
 /** Sizes of memory, and the two keys of the loader that say what it may take. */
 import { describe, expect, it } from 'vitest'
-import { parseByteSize } from '../../lib/config/byte-size.ts'
+import { cacheWarning, machineMemory, parseByteSize } from '../../lib/config/byte-size.ts'
 import { loadConfig } from '../../lib/config/index.ts'
 import { readDataSettings } from '../../lib/data/settings.ts'
 import { commandLine } from '../../lib/cli/resume-command.ts'
 import { configSha256 } from '../../lib/engine/builders.ts'
 
 const config = 'configs/siamfcpp_alexnet-got10k.yaml'
+
+describe('cacheWarning', () => {
+  const memory = 16e9
+  it('says what is probably wrong with a bound', () => {
+    expect(cacheWarning(1, memory)).toBe('a cache of 1 byte keeps next to no frames: a size without a unit is in bytes; did you mean 1G?')
+    expect(cacheWarning(8, memory)).toContain('8 bytes keeps next to no frames: a size without a unit is in bytes; did you mean 8G?')
+    expect(cacheWarning(2 ** 20 - 1, memory)).toBe('a cache of 1,048,575 bytes keeps next to no frames: a size without a unit is in bytes')
+    expect(cacheWarning(memory + 1e9, memory)).toContain('a cache of 17.0 GB is larger than the memory of this machine (16.0 GB)')
+    for (const fine of [0, 2 ** 20, memory]) expect(cacheWarning(fine, memory)).toBeUndefined()
+    expect(machineMemory()).toBeGreaterThan(2 ** 20)
+  })
+})
 
 describe('parseByteSize', () => {
   it.each<[unknown, number]>([
@@ -44,7 +56,7 @@ describe('train.track.data', () => {
     expect(configSha256(other.loaded)).toBe(configSha256(plain.loaded))
   })
 
-  it.each([['cache=8X', /Expected a size in bytes such as 8G, 512M or 1000000000 for train\.track\.data\.cache but received "8X"/], ['cache=-1', /Expected a size in bytes/], ['read_ahead=-1', /Expected an integer ≥ 0 for train\.track\.data\.read_ahead/]])(
+  it.each([['cache=8X', /Expected a size in bytes such as 8G, 512M or 1000000000 for train\.track\.data\.cache but received "8X"/], ['cache=-1', /Expected a size in bytes/], ['read_ahead=-1', /Expected an integer from 0 to 1024 for train\.track\.data\.read_ahead/], ['read_ahead=1025', /Expected an integer from 0 to 1024 for train\.track\.data\.read_ahead but received 1025/]])(
     '%s is refused',
     async (override, message) => {
       await expect(loadConfig(config, [`train.track.data.${override}`])).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(message) })
@@ -56,6 +68,8 @@ describe('train.track.data', () => {
     expect(readDataSettings(made({ cache: '1M' })).cacheBytes).toBe(2 ** 20)
     expect(() => readDataSettings(made({ cache: 'much' }))).toThrowError(expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringContaining('train.track.data.cache') }))
     expect(() => readDataSettings(made({ read_ahead: 1.5 }))).toThrowError(expect.objectContaining({ code: 'ERR_CONFIG' }))
+    expect(readDataSettings(made({ read_ahead: 1024 })).readAhead).toBe(1024)
+    expect(() => readDataSettings(made({ read_ahead: 1025 }))).toThrowError(expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringContaining('an integer from 0 to 1024 for train.track.data.read_ahead') }))
   })
 })
 

@@ -1,14 +1,15 @@
 /** The report of an epoch: shares from counts, the line, the curves, and how numbers are written. */
 import { describe, expect, it } from 'vitest'
 import type { LoaderStats } from '../../lib/native/addon.ts'
-import { type EpochReport, epochJson, epochLine, epochScalars } from '../../lib/pipeline/epoch-report.ts'
+import { type EpochReport, epochJson, epochLine, epochScalars, skippedWarning } from '../../lib/pipeline/epoch-report.ts'
 import { formatBytes, formatDuration, formatPercent, formatRate } from '../../lib/pipeline/format.ts'
+import { median } from '../../lib/pipeline/median.ts'
 import { loaderUse } from '../../lib/pipeline/loader-use.ts'
 
 function stats(values: Partial<LoaderStats> = {}): LoaderStats {
   const zeros: LoaderStats = {
-    batches: 0, samples: 0, skipped: 0, readSeconds: 0, decodeSeconds: 0, meanSeconds: 0, warpSeconds: 0, cpuSeconds: 0, idleSeconds: 0, waitSeconds: 0, bytesRead: 0,
-    wholeDecodes: 0, regionDecodes: 0, queueDepthBatches: 0, threads: 2, busySeconds: 0, readAheadThreads: 0, readAheadFrames: 0, readAheadBytes: 0, readAheadSeconds: 0,
+    batches: 0, samples: 0, skipped: 0, skippedSamples: 0, readSeconds: 0, decodeSeconds: 0, meanSeconds: 0, warpSeconds: 0, cpuSeconds: 0, idleSeconds: 0, waitSeconds: 0, bytesRead: 0,
+    wholeDecodes: 0, regionDecodes: 0, queueDepthBatches: 0, threads: 2, failedThreads: 0, busySeconds: 0, readAheadThreads: 0, readAheadFrames: 0, readAheadBytes: 0, readAheadSeconds: 0,
     cacheHits: 0, cacheMisses: 0, cacheFrames: 0, cacheBytes: 0, cacheLimitBytes: 0,
   }
   return { ...zeros, ...values }
@@ -51,7 +52,7 @@ function report(values: Partial<EpochReport> = {}): EpochReport {
   return {
     epoch: 3, firstIteration: 0, iterations: 1171, iterationsPerEpoch: 1171, pairs: 37472, seconds: 412,
     stages: { data: 8.24, copy: 0, fwd: 127.72, bwd: 226.6, optim: 16.48, sync: 0, other: 32.96 },
-    startSeconds: 0, skipped: 0,
+    startSeconds: 0, skipped: 0, skippedAttempts: 0,
     loader: loaderUse(stats(), worked, 8),
     verdict: { bound: 'compute', text: 'compute-bound', advice: '' },
     ...values,
@@ -77,6 +78,7 @@ describe('epochLine', () => {
         stages: { data: 41.2, copy: 4.12, fwd: 127.72, bwd: 226.6, optim: 16.48, sync: 8.24, other: 0 },
         startSeconds: 20.6,
         skipped: 12,
+        skippedAttempts: 12,
         loader: null,
         verdict: { bound: 'data', text: 'data-bound: x', advice: 'do y' },
       }),
@@ -85,6 +87,25 @@ describe('epochLine', () => {
     expect(line.endsWith(' · 12 bad samples replaced · data-bound: x; do y')).toBe(true)
     expect(line).not.toContain('loader:')
     expect(line).not.toContain('\n')
+  })
+})
+
+describe('bad samples', () => {
+  it('are told from the attempts that it took to replace them', () => {
+    const bad = report({ skipped: 40, skippedAttempts: 352 })
+    expect(epochLine(bad)).toContain(' · 40 bad samples replaced (352 attempts) · ')
+    expect(epochLine(report({ skipped: 1, skippedAttempts: 1 }))).toContain(' · 1 bad sample replaced · ')
+    expect(epochJson(bad)).toMatchObject({ skipped: 40, skipped_attempts: 352 })
+    expect(epochScalars(bad)).toMatchObject({ 'pipeline/skipped': 40, 'pipeline/skipped_attempts': 352 })
+  })
+
+  it('are warned of where they are more than a tenth of the epoch', () => {
+    expect(skippedWarning(report({ pairs: 80, skipped: 40, skippedAttempts: 352 }), '/packs/shard-00000.tar')).toBe(
+      'Warning: 40 of the 80 samples of epoch 3 (50 %) were bad and had to be replaced, last because of /packs/shard-00000.tar; siamtrain data verify finds what is damaged',
+    )
+    expect(skippedWarning(report({ pairs: 80, skipped: 9 }), '/x')).toContain('Warning: 9 of the 80')
+    for (const skipped of [0, 8]) expect(skippedWarning(report({ pairs: 80, skipped }), '/x')).toBeNull()
+    expect(skippedWarning(report({ pairs: 0, skipped: 0 }), '')).toBeNull()
   })
 })
 
@@ -116,4 +137,14 @@ describe('numbers for people', () => {
   it.each([[0, '0'], [0.0421, '0.042'], [0.9996, '1'], [7.24, '7.2'], [9.96, '10'], [90.95, '91'], [1234.4, '1,234'], [Infinity, '?']])('writes the rate %f as %s', (value, text) => expect(formatRate(value)).toBe(text))
 
   it.each([[0, '0 B'], [999, '999 B'], [1500, '1.5 kB'], [83_000, '83 kB'], [12_345_678, '12 MB'], [999_600_000, '1 GB'], [4.2e10, '42 GB']])('writes %f bytes as %s', (value, text) => expect(formatBytes(value)).toBe(text))
+})
+
+describe('median', () => {
+  it.each([[[3], 3], [[4, 1], 2.5], [[9, 1, 5], 5], [[10, 2, 1, 9], 5.5]])('of %j is %f', (values, expected) => expect(median(values)).toBe(expected))
+  it('leaves the values in their order, and there is none of nothing', () => {
+    const values = [3, 1, 2]
+    median(values)
+    expect(values).toEqual([3, 1, 2])
+    expect(() => median([])).toThrow(RangeError)
+  })
 })

@@ -279,6 +279,28 @@ describe('the report of an epoch', () => {
     expect(Object.values(stages).reduce((sum, value) => sum + value, 0)).toBeCloseTo(seconds, 9)
   })
 
+  it('has the bad samples apart from the attempts, and warns where they are many', async () => {
+    const skip = (sample: number, attempt: number): SkippedSample => ({ epoch: 0, sample, attempt, file: `/f/${sample}-${attempt}.jpg`, reason: 'bad' })
+    const entries = [[skip(0, 0), skip(0, 1), skip(3, 0)], [], [], [skip(0, 0)], [], []]
+    let taken = 0
+    const monitor = new Reports()
+    const trainer = makeTrainer(makeOptimizer(), Object.assign(new Batches(), { takeSkipped: () => entries[taken++] ?? [] }), [monitor])
+    await trainer.train()
+    await trainer.train()
+    expect(monitor.reports).toMatchObject([{ pairs: 12, skipped: 2, skippedAttempts: 3 }, { pairs: 12, skipped: 1, skippedAttempts: 1 }])
+    expect(trainer.skippedSamples).toBe(3)
+    const warnings = world.calls.filter((call) => call.startsWith('log: Warning: '))
+    expect(warnings).toEqual([expect.stringContaining('2 of the 12 samples of epoch 0 (17 %) were bad and had to be replaced, last because of /f/3-0.jpg; siamtrain data verify')])
+  })
+
+  it('takes the counts of data that has some, since not all entries may be kept', async () => {
+    let samples = 0
+    const data = Object.assign(new Batches(), { takeSkipped: () => [], skipCounts: () => ({ samples: (samples += 1000), attempts: samples * 9 }) })
+    const monitor = new Reports()
+    await makeTrainer(makeOptimizer(), data, [monitor]).train()
+    expect(monitor.reports).toMatchObject([{ skipped: 3000, skippedAttempts: 27000 }])
+  })
+
   it('does not take a stats() of something else for the counts of our loader', async () => {
     const data = Object.assign(new Batches(), { stats: () => ({ hits: 3 }) as unknown as LoaderStats })
     const monitor = new Reports()

@@ -1,5 +1,5 @@
 /** Frames that are not in a pack, as problems of the data set. */
-import type { PackWriterResult } from '../../native/addon-pack.ts'
+import type { NativeBadFrame } from '../../native/addon-pack.ts'
 import type { DatasetIndex } from '../compact-index.ts'
 
 export interface BadPackFrame {
@@ -12,7 +12,7 @@ export interface BadPackFrame {
   message: string
 }
 
-export function badFramesOf(index: DatasetIndex, frames: PackWriterResult['badFrames']): BadPackFrame[] {
+export function badFramesOf(index: DatasetIndex, frames: readonly NativeBadFrame[]): BadPackFrame[] {
   return frames.map(({ sequence, frame, code, file, message }) => {
     const missing = code === 'ERR_IO' && message.includes('No such file')
     return { kind: missing ? 'missing_frame' : 'undecodable_frame', sequence: index.sequenceDirs[sequence] ?? '', frame, file, message: missing ? 'the frame is missing' : message }

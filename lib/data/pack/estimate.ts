@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { SiamError } from '../../errors.ts'
 import type { PackSample } from '../../native/addon-pack.ts'
+import { formatBytes } from '../../pipeline/format.ts'
 import { packRowBytes } from './format.ts'
 
 /** Frames that are looked at; of small data sets all. */
@@ -48,11 +49,6 @@ export function estimateFrom(dataset: string, frames: number, samples: readonly 
   }
 }
 
-/** Bytes as a person reads them: 3.20 GB, 415.0 MB, 12.3 kB. */
-export function sizeText(bytes: number): string {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e3).toFixed(1)} kB`
-}
-
 /** Free bytes of the file system that a folder, which need not be there yet, lies on; null where it does not say. */
 export async function freeBytes(folder: string): Promise<number | null> {
   for (let at = path.resolve(folder); ; at = path.dirname(at)) {
@@ -71,7 +67,7 @@ const reserve = 1.05
  */
 export function checkRoom(needed: number, free: number | null, folder: string): void {
   if (free === null || needed * reserve <= free) return
-  throw new SiamError('ERR_IO', `expected room for ${sizeText(needed)} (estimated, and 5 % more) but the file system has ${sizeText(free)} free`, {
+  throw new SiamError('ERR_IO', `expected room for ${formatBytes(needed)} (estimated, and 5 % more) but the file system has ${formatBytes(free)} free`, {
     file: folder,
     hint: 'make room, lower --density or --quality, or --force to try all the same: a pack that is stopped by a full disk goes on later',
   })

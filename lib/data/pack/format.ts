@@ -21,6 +21,9 @@ export function packShardFile(number: number): string {
   return `shard-${String(number).padStart(5, '0')}.tar`
 }
 
+/** Matches what {@link packShardFile} gives. */
+export const packShardName = /^shard-\d{5,}\.tar$/
+
 /** pack.json. */
 export interface PackManifest {
   format: typeof packFormat

@@ -2,9 +2,11 @@
 import { readFile, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { writeFileAtomically } from '../../checkpoint/atomic-file.ts'
+import { ioError } from '../../checkpoint/io-error.ts'
 import { SiamError } from '../../errors.ts'
 import { packageVersion } from '../../version.ts'
-import { packManifestFile } from './format.ts'
+import { isMissing } from '../files.ts'
+import { packManifestFile, packTableFile } from './format.ts'
 import { type PackIdentity, differences } from './identity.ts'
 
 /** Holds the plan and the rows of complete shards; gone when the pack is finished. */
@@ -38,11 +40,28 @@ export function shardCount(bytes: number, shardBytes: number, rows: number): num
   return Math.min(wanted, Math.max(rows, 1), 99_999)
 }
 
-/** @returns null where the folder has no plan that can be read: nothing was begun */
+/**
+ * @returns null where the folder has no plan: nothing was begun
+ * @throws ERR_DATA when it is damaged, ERR_IO when it cannot be read: then what was begun there is not known, and must not be mixed with something else
+ */
 export async function readPlan(dir: string): Promise<PackPlan | null> {
+  const file = path.join(dir, workFolderName, planFile)
+  let text: string
   try {
-    const plan = JSON.parse(await readFile(path.join(dir, workFolderName, planFile), 'utf8')) as PackPlan & { format?: unknown }
-    return plan.format === planFormat && Number.isSafeInteger(plan.shards) && typeof plan.identity === 'object' ? plan : null
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw ioError(error, 'read', file)
+  }
+  const plan = parsed(text)
+  if (plan !== null) return plan
+  throw new SiamError('ERR_DATA', 'Expected the plan of the pack that was begun here but the file is damaged', { file, hint: 'choose another folder, or --overwrite to begin anew' })
+}
+
+function parsed(text: string): PackPlan | null {
+  try {
+    const plan = JSON.parse(text) as (PackPlan & { format?: unknown }) | null
+    return plan?.format === planFormat && Number.isSafeInteger(plan.shards) && plan.shards >= 1 && typeof plan.identity === 'object' && plan.identity !== null ? plan : null
   } catch {
     return null
   }
@@ -79,4 +98,10 @@ export async function checkFolder(dir: string): Promise<void> {
 export async function removePack(dir: string): Promise<void> {
   await rm(path.join(dir, packManifestFile), { force: true })
   for (const name of await readdir(dir)) if (name !== lockFileName && ownNames.test(name)) await rm(path.join(dir, name), { recursive: true, force: true })
+}
+
+/** Removes shards and rows that no plan tells of: they may have been made with other settings. */
+export async function removeLeftovers(dir: string): Promise<void> {
+  await rm(path.join(dir, workFolderName), { recursive: true, force: true })
+  for (const name of await readdir(dir)) if (name === packTableFile || /^shard-\d{5,}\.tar(?:\.partial)?$/.test(name)) await rm(path.join(dir, name), { recursive: true, force: true })
 }

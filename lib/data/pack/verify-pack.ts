@@ -10,12 +10,15 @@ import { DatasetIndex } from '../compact-index.ts'
 import { isDirectory } from '../files.ts'
 import { type DataProblem, ProblemLog } from '../problems.ts'
 import type { VerifiedDataset, VerifyReport } from '../survey/verify.ts'
-import { type PackManifest, packManifestFile } from './format.ts'
+import { type PackManifest, packManifestFile, packShardName } from './format.ts'
 import { readPackManifest } from './manifest.ts'
 import { workFolderName } from './plan.ts'
 
+const keptProblems = 10_000
+
 export interface VerifyPackOptions {
   threads?: number
+  /** How many problems are kept with their text (10,000 unless told); all are counted. */
   keptProblems?: number
   onProgress?: (done: number, total: number) => void
   signal?: AbortSignal
@@ -47,7 +50,7 @@ function isOurs(error: unknown): boolean {
  */
 export async function verifyPacks(folders: readonly string[], options: VerifyPackOptions = {}): Promise<VerifyReport> {
   const begun = performance.now()
-  const log = new ProblemLog(false, options.keptProblems ?? 10_000)
+  const log = new ProblemLog(false, options.keptProblems ?? keptProblems)
   const datasets: VerifiedDataset[] = []
   let frames = 0
   for (const folder of folders) {
@@ -82,7 +85,7 @@ async function verifyPack(dir: string, datasets: VerifiedDataset[], log: Problem
   let file: NativeIndexFile | undefined
   try {
     file = await loadAddon().openIndexFile(path.join(dir, manifest.index.file))
-    return await verifyShards(dir, manifest, file, add, options)
+    return await verifyShards(dir, manifest, file, { add, log }, options)
   } catch (error) {
     return damaged(error)
   } finally {
@@ -90,7 +93,12 @@ async function verifyPack(dir: string, datasets: VerifiedDataset[], log: Problem
   }
 }
 
-async function verifyShards(dir: string, manifest: PackManifest, file: NativeIndexFile, add: (kind: DataProblem['kind'], file: string, message: string, sequence?: string) => void, options: VerifyPackOptions): Promise<number> {
+interface Report {
+  add(kind: DataProblem['kind'], file: string, message: string, sequence?: string): void
+  log: ProblemLog
+}
+
+async function verifyShards(dir: string, manifest: PackManifest, file: NativeIndexFile, { add, log }: Report, options: VerifyPackOptions): Promise<number> {
   const table = path.join(dir, manifest.table.file)
   if (file.sequences !== manifest.sequences || file.frames !== manifest.frames) {
     throw new SiamError('ERR_DATA', `Expected an index of ${manifest.sequences} sequences and ${manifest.frames} frames, as ${packManifestFile} says, but it has ${file.sequences} and ${file.frames}`, { file: path.join(dir, manifest.index.file) })
@@ -100,18 +108,25 @@ async function verifyShards(dir: string, manifest: PackManifest, file: NativeInd
     const status = await stat(shard.path).catch(() => null)
     if (status !== null && status.size !== shard.bytes) add('damaged_pack', shard.path, `the shard has ${status.size} bytes, ${packManifestFile} says ${shard.bytes}`)
   }
+  const listed = new Set(manifest.shards.map(({ file: name }) => name))
+  for (const name of (await readdir(dir)).sort()) {
+    if (packShardName.test(name) && !listed.has(name)) add('damaged_pack', path.join(dir, name), `${packManifestFile} does not list this shard: it is left over from another making and can be removed`)
+  }
   const members = new DatasetIndex({ name: manifest.dataset.name, ratio: 1, maxDiff: 1 }, file)
-  const job = loadAddon().createPackVerifier({ table, shards, members, threads: options.threads ?? availableParallelism() })
+  const job = loadAddon().createPackVerifier({ table, shards, members, threads: options.threads ?? availableParallelism(), keep: options.keptProblems ?? keptProblems })
   const stop = (): void => job.stop()
   options.signal?.addEventListener('abort', stop, { once: true })
   const timer = setInterval(() => options.onProgress?.(job.progress().rows, manifest.frames), 100)
   try {
-    const { problems } = await job.run()
+    const { problems, problemCount, memberProblemCount } = await job.run()
     options.onProgress?.(job.progress().rows, manifest.frames)
     for (const { shard, member, message } of problems) {
       if (member === '') add('damaged_pack', shard, message)
       else add('damaged_member', shard, `${member}: ${message}`, path.posix.dirname(member))
     }
+    const members = problems.filter(({ member }) => member !== '').length
+    log.addUnkept('damaged_member', 'frame', memberProblemCount - members)
+    log.addUnkept('damaged_pack', 'frame', problemCount - memberProblemCount - (problems.length - members))
   } catch (error) {
     options.signal?.throwIfAborted()
     throw error

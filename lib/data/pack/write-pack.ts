@@ -6,7 +6,7 @@ import { writeFileAtomically } from '../../checkpoint/atomic-file.ts'
 import { ioError } from '../../checkpoint/io-error.ts'
 import { SiamError, invalidArgument } from '../../errors.ts'
 import { makeFolder } from '../../make-folder.ts'
-import type { NativePackJob, PackWriterResult } from '../../native/addon-pack.ts'
+import type { PackWriterResult } from '../../native/addon-pack.ts'
 import type { NativeDatasetIndex } from '../../native/addon.ts'
 import { loadAddon } from '../../native/load.ts'
 import { packageVersion } from '../../version.ts'
@@ -17,12 +17,14 @@ import { type IndexDatasetsOptions, indexDatasets } from '../open-datasets.ts'
 import type { DataSettings, DatasetSetting } from '../settings.ts'
 import { type BadPackFrame, badFramesOf } from './bad-frames.ts'
 import { type PackEstimate, checkRoom, estimateFrom, estimateSamples, freeBytes } from './estimate.ts'
-import { type PackManifest, contextFactorOf, packFormat, packIndexFile, packManifestFile, packShardFile, packTableFile, packVersion } from './format.ts'
+import { follow } from './follow.ts'
+import { type PackManifest, contextFactorOf, packFormat, packIndexFile, packManifestFile, packShardFile, packShardName, packTableFile, packVersion } from './format.ts'
 import { type PackIdentity, differences, identityOf, indexHeader } from './identity.ts'
 import { lockFolder } from './lock.ts'
+import { lookAgain, tooManyHint } from './look-again.ts'
 import { readPackManifest } from './manifest.ts'
 import { packIndexSections } from './member-names.ts'
-import { checkFolder, checkPlan, defaultShardBytes, otherPack, readPlan, removePack, shardCount, workFolderName, writePlan } from './plan.ts'
+import { checkFolder, checkPlan, defaultShardBytes, otherPack, readPlan, removeLeftovers, removePack, shardCount, workFolderName, writePlan } from './plan.ts'
 
 /** Measured: docs/packs.md. */
 export const packDefaults = { quality: 90, subsampling: '420' } as const
@@ -31,6 +33,11 @@ const mostDensity = 1.5
 /** As many stored pixels as the finest crop that can be drawn has, within reason. */
 export function defaultDensity({ maxScale, maxScaleTemp }: PackIdentity['crop']): number {
   return Math.min(1 + Math.max(maxScale, maxScaleTemp), mostDensity)
+}
+
+/** A few bad frames are usual; a tenth of them missing is a disk or a folder that is not there. Of small data sets, 100. */
+export function defaultAllowBad(frames: number): number {
+  return Math.max(100, Math.floor(frames / 10))
 }
 
 export interface PackOptions extends Pick<IndexDatasetsOptions, 'cwd' | 'signal' | 'log' | 'onProgress'> {
@@ -46,6 +53,8 @@ export interface PackOptions extends Pick<IndexDatasetsOptions, 'cwd' | 'signal'
   shardBytes?: number
   /** The first frame that cannot be used is an error. */
   strict?: boolean
+  /** How many frames of a data set may be unusable; more are an error, and no pack. Default: {@link defaultAllowBad}. */
+  allowBad?: number
   /** Begin although the estimate says that it will not fit. */
   force?: boolean
   /** Begin anew where there is another pack, or a part of one. */
@@ -125,13 +134,14 @@ export async function makePacks(settings: DataSettings, options: PackOptions): P
   }
 }
 
-function checkOptions({ workers = 1, density = 1, quality = 1, subsampling = '420', shardBytes = 1 }: PackOptions): void {
+function checkOptions({ workers = 1, density = 1, quality = 1, subsampling = '420', shardBytes = 1, allowBad = 0 }: PackOptions): void {
   const whole = (value: number, min: number, max: number): boolean => Number.isSafeInteger(value) && value >= min && value <= max
   if (!whole(workers, 1, 1024)) throw invalidArgument('an integer from 1 to 1024', 'workers', workers)
   if (!(density >= 0.25 && density <= 16)) throw invalidArgument('a number from 0.25 to 16', 'density', density)
   if (!whole(quality, 1, 100)) throw invalidArgument('an integer from 1 to 100', 'quality', quality)
   if (subsampling !== '420' && subsampling !== '444') throw invalidArgument("'420' or '444'", 'subsampling', subsampling)
   if (!whole(shardBytes, 1, Number.MAX_SAFE_INTEGER)) throw invalidArgument('a positive integer', 'shardBytes', shardBytes)
+  if (!whole(allowBad, 0, Number.MAX_SAFE_INTEGER)) throw invalidArgument('a non-negative integer', 'allowBad', allowBad)
 }
 
 function jobOf({ crop }: DataSettings, options: PackOptions, frames: DatasetIndex, setting: DatasetSetting, folder: string): Job {
@@ -148,25 +158,6 @@ async function estimate({ identity, frames, members }: Job, threads: number, sig
   return estimateFrom(frames.name, identity.frames, samples, sections.reduce((sum, { byteLength }) => sum + byteLength, headerBytes), threads)
 }
 
-/** Runs a job, stops it at the signal, and tells its progress. */
-async function follow<Result>(job: NativePackJob<Result>, signal: AbortSignal | undefined, onProgress?: (progress: ReturnType<NativePackJob<Result>['progress']>) => void): Promise<Result> {
-  signal?.throwIfAborted()
-  const stop = (): void => job.stop()
-  signal?.addEventListener('abort', stop, { once: true })
-  const timer = onProgress === undefined ? undefined : setInterval(() => onProgress(job.progress()), 100)
-  try {
-    const result = await job.run()
-    onProgress?.(job.progress())
-    return result
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
-  } finally {
-    clearInterval(timer)
-    signal?.removeEventListener('abort', stop)
-  }
-}
-
 async function makePack(job: Job, estimated: PackEstimate, threads: number, strict: boolean, options: PackOptions): Promise<PackedDataset> {
   const begun = performance.now()
   const { folder, identity, frames, members } = job
@@ -178,17 +169,24 @@ async function makePack(job: Job, estimated: PackEstimate, threads: number, stri
   await checkFolder(folder)
   using _lock = lockFolder(folder)
   if (options.overwrite === true) await removePack(folder)
+  const shardBytes = options.shardBytes ?? defaultShardBytes
+  const maxBad = options.allowBad ?? defaultAllowBad(identity.frames)
+  const work = path.join(folder, workFolderName)
   const finished = await finishedPack(job)
   if (finished !== null) {
-    await rm(path.join(folder, workFolderName), { recursive: true, force: true })
-    const { stored, bytes, shards } = finished
-    return { ...summary(job, begun), stored, bytes, shards: shards.length, reusedShards: shards.length, reusedFrames: finished.frames, bad: finished.frames - stored, badFrames: [] }
+    const { bad, anew } = await lookAgain(finished, job, { threads, strict, maxBad, signal: options.signal, log: options.log })
+    if (anew === 0) {
+      await rm(work, { recursive: true, force: true })
+      const { stored, bytes, shards } = finished
+      return { ...summary(job, begun), stored, bytes, shards: shards.length, reusedShards: shards.length, reusedFrames: finished.frames, bad: finished.frames - stored, badFrames: badFramesOf(frames, bad.slice(0, 1000)) }
+    }
+    await reopen(job, finished, shardBytes)
   }
-  const shardBytes = options.shardBytes ?? defaultShardBytes
   const shards = await begin(job, shardCount(estimated.bytes, shardBytes, identity.frames), shardBytes)
-  const work = path.join(folder, workFolderName)
-  const writer = loadAddon().createPackWriter({ ...identity, frames, members, threads, folder, workFolder: work, shards, strict })
-  const result = await follow(writer, options.signal, ({ rows, reused, bytes }) => options.onPacking?.({ dataset: frames.name, done: rows, total: identity.frames, reused, bytes }))
+  const writer = loadAddon().createPackWriter({ ...identity, frames, members, threads, folder, workFolder: work, shards, strict, maxBad })
+  const result = await follow(writer, options.signal, ({ rows, reused, bytes }) => options.onPacking?.({ dataset: frames.name, done: rows, total: identity.frames, reused, bytes })).catch((error: unknown) => {
+    throw tooManyBad(error, frames.name)
+  })
   const pack = { ...summary(job, begun), ...totals(result), badFrames: badFramesOf(frames, result.badFrames) }
   if (pack.stored === 0) {
     const first = pack.badFrames[0]
@@ -197,6 +195,19 @@ async function makePack(job: Job, estimated: PackEstimate, threads: number, stri
   await writeManifest(job, result, pack.stored)
   await rm(work, { recursive: true, force: true })
   return pack
+}
+
+/** The addon's error for too many bad frames, with what can be done. */
+function tooManyBad(error: unknown, dataset: string): unknown {
+  if (!(error instanceof SiamError) || !error.message.includes(' could not be used, and at most ')) return error
+  return new SiamError(error.code, `${dataset}: ${error.message}`, { file: error.file, hint: tooManyHint })
+}
+
+/** Makes a finished pack one that is to be gone on with: its sound shards are then found complete. */
+async function reopen({ folder, identity }: Job, { shards }: PackManifest, shardBytes: number): Promise<void> {
+  makeFolder(path.join(folder, workFolderName))
+  await writePlan(folder, { product: packageVersion, identity, shardBytes, shards: shards.length })
+  await rm(path.join(folder, packManifestFile), { force: true })
 }
 
 function summary({ folder, identity, frames }: Job, begun: number): Pick<PackedDataset, 'dataset' | 'folder' | 'sequences' | 'frames' | 'seconds'> {
@@ -212,10 +223,11 @@ function totals({ shards }: PackWriterResult): Pick<PackedDataset, 'stored' | 'b
 async function checkBefore({ folder, identity }: Job, options: PackOptions): Promise<void> {
   if (!(await isDirectory(folder))) return
   await checkFolder(folder)
-  const [manifest, plan] = [await readPackManifest(folder), await readPlan(folder)]
+  const manifest = await readPackManifest(folder)
+  const plan = manifest === null ? await readPlan(folder) : null
   const told = manifest === null ? [] : differences(identityOf(manifest), identity)
   if (told.length > 0) throw otherPack('there is another pack in this folder', told, folder)
-  if (manifest === null && plan !== null) checkPlan(plan, identity, options.shardBytes ?? defaultShardBytes, folder)
+  if (plan !== null) checkPlan(plan, identity, options.shardBytes ?? defaultShardBytes, folder)
 }
 
 /** The manifest of a pack that is finished and the one that was asked for. @throws ERR_DATA when it is another one */
@@ -255,6 +267,7 @@ async function begin(job: Job, shards: number, shardBytes: number): Promise<numb
     if (!(await sameIndex(job))) throw otherPack('the data set has changed since the pack was begun', ['its sequences, frames or boxes are not what they were'], folder)
     return plan.shards
   }
+  await removeLeftovers(folder)
   makeFolder(path.join(folder, workFolderName))
   await writeIndex(job, folder)
   await writePlan(folder, { product: packageVersion, identity, shardBytes, shards })
@@ -279,6 +292,6 @@ async function writeManifest({ folder, identity }: Job, { shards, tableBytes }: 
 /** Bytes of the shards that are there under their own names. */
 async function bytesIn(folder: string): Promise<number> {
   const names = await readdir(folder).catch(() => [])
-  const sizes = await Promise.all(names.filter((name) => /^shard-\d+\.tar$/.test(name)).map(async (name) => (await stat(path.join(folder, name)).catch(() => null))?.size ?? 0))
+  const sizes = await Promise.all(names.filter((name) => packShardName.test(name)).map(async (name) => (await stat(path.join(folder, name)).catch(() => null))?.size ?? 0))
   return sizes.reduce((sum, bytes) => sum + bytes, 0)
 }

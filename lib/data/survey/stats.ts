@@ -39,7 +39,7 @@ export type DistributionName = 'sequence_length' | 'box_width' | 'box_height' | 
 
 /** Sequences looked at together: most of the time goes into opening files. */
 const concurrency = 32
-/** Holds the header of nearly every frame; a JPEG with a larger one is read whole. */
+/** Holds the header of nearly every JPEG; one with a larger one is read whole. */
 const headerBytes = 16 * 1024
 
 /** @throws ERR_DATA when a data set cannot be opened, the signal's reason when it was aborted */
@@ -94,21 +94,27 @@ export async function datasetStats({ name, params, configPath }: DetectedDataset
   }
 }
 
-/** Size of a frame from its header, null when it cannot be had. */
+/** Size of a frame as shown, from its header where that is enough; null when it cannot be had. */
 async function frameSize(file: string): Promise<{ width: number; height: number } | null> {
   try {
-    const handle = await open(file)
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(headerBytes), 0, headerBytes, 0)
-      return loadAddon().frameInfo(buffer.subarray(0, bytesRead))
-    } finally {
-      await handle.close()
-    }
+    const head = await beginningOf(file)
+    // A JPEG says how it is turned before its pixels. PNG and WebP may say it behind them: from their beginning alone, width and height
+    // of a turned one would come out the wrong way round.
+    const isJpeg = head[0] === 0xff && head[1] === 0xd8
+    const size = isJpeg || head.length < headerBytes ? sizeOf(head) : null
+    return size ?? sizeOf(await readFile(file))
   } catch {
-    return readFile(file).then(
-      (bytes) => sizeOf(bytes),
-      () => null,
-    )
+    return null
+  }
+}
+
+async function beginningOf(file: string): Promise<Buffer> {
+  const handle = await open(file)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(headerBytes), 0, headerBytes, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await handle.close()
   }
 }
 

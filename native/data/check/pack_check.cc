@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <chrono>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <future>
@@ -14,21 +13,16 @@
 #include "../pack/pack_estimate.h"
 #include "../pack/pack_verify.h"
 #include "../pack/pack_writer.h"
+#include "check_support.h"
 
 using namespace siam::data;
+using siam::data::check::Expect;
 using siam::SiamException;
 
 namespace {
 
 constexpr uint32_t kShards = 6;
 using Index = std::shared_ptr<const DatasetIndex>;
-int failures = 0;
-
-void Expect(bool holds, const char* what) {
-  if (holds) return;
-  std::printf("FAILED: %s\n", what);
-  ++failures;
-}
 
 std::string Contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -98,7 +92,7 @@ std::vector<uint64_t> EntriesOf(const std::string& folder) {
 
 }  // namespace
 
-int CheckPacks(const Index& frames, const std::string& folder) {
+void CheckPacks(const Index& frames, const std::string& folder) {
   mkdir(folder.c_str(), 0755);
   const std::string one = folder + "/one", many = folder + "/many";
   Expect(WritePack(frames, one, 1).empty(), "one thread writes a pack");
@@ -134,5 +128,4 @@ int CheckPacks(const Index& frames, const std::string& folder) {
     if (kind < 2) Expect(Verify(frames, many, entries) != 0, "damage is found");
     Expect(WritePack(frames, many, 2).empty() && All(many) == expected, "damage is mended");
   }
-  return failures;
 }

@@ -6,5 +6,5 @@
 
 #include "../index.h"
 
-/// @param frames  a data set whose frames are there     @param folder  an empty one, for packs     @returns the number of failures
-int CheckPacks(const std::shared_ptr<const siam::data::DatasetIndex>& frames, const std::string& folder);
+/// @param frames  a data set whose frames are there     @param folder  an empty one, for packs
+void CheckPacks(const std::shared_ptr<const siam::data::DatasetIndex>& frames, const std::string& folder);

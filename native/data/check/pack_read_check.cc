@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -17,19 +16,13 @@
 #include "../crc32c.h"
 #include "../pack/pack_file.h"
 #include "../pack/packed_view.h"
+#include "check_support.h"
 
 using namespace siam::data;
+using siam::data::check::Expect;
 using siam::SiamException;
 
 namespace {
-
-int failures = 0;
-
-void Expect(bool holds, const char* what) {
-  if (holds) return;
-  std::printf("FAILED: %s\n", what);
-  ++failures;
-}
 
 std::string Contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -88,7 +81,7 @@ uint64_t ReadByThreads(const std::shared_ptr<const PackFile>& pack, const std::f
 
 }  // namespace
 
-int CheckPackReading(const std::string& folder, uint32_t shards) {
+void CheckPackReading(const std::string& folder, uint32_t shards) {
   const std::string table = folder + "/frames.siampak", sound = Contents(table);
   const std::vector<PackShard> all = ShardsOf(folder, shards);
   const auto open = [&] { return PackFile::Open(table, all); };
@@ -145,5 +138,4 @@ int CheckPackReading(const std::string& folder, uint32_t shards) {
     Replace(table, sound);
   }
   Expect(ReadByThreads(open(), [] {}) == 4 * stored, "and when all is as it was, so are the pictures");
-  return failures;
 }

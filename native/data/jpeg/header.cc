@@ -89,8 +89,7 @@ bool ReadFrame(Segment s, Header& header, Seen& seen) {
     return true;
   }
   if (c[0].h < 1 || c[0].h > 2 || c[0].v < 1 || c[0].v > 2 || c[1].h != 1 || c[1].v != 1 || c[2].h != 1 || c[2].v != 1) return false;
-  // Narrower than this, libjpeg-turbo repeats chroma columns instead of interpolating.
-  return c[0].h == 1 || header.width > 4;
+  return c[0].h == 1 || (header.width + 1) / 2 > kTooNarrowToFilter;
 }
 
 void ReadApp(uint8_t marker, Segment s, Seen& seen, bool& good) {

@@ -14,7 +14,8 @@ constexpr int kRowMargin = 1;
 /// Bytes that any row may be read or written beyond its end.
 constexpr int kRowSlack = 64;
 
-/// Chroma rows of this many samples or fewer are repeated, not filtered, where a pixel row is twice as wide (4:2:2, 4:2:0): so does libjpeg.
+/// Chroma rows of this many samples or fewer are repeated by libjpeg, not filtered, where a pixel row is twice as wide (4:2:2, 4:2:0); such
+/// pictures are left to it.
 constexpr int kTooNarrowToFilter = 2;
 
 /// Where a block's coefficient of this row and column (both 0–7) lies among its 64, and its quantisation among those. The transform takes

@@ -12,29 +12,12 @@
 
 #include "../../base/error.h"
 #include "../crc32c.h"
+#include "../file.h"
+#include "table_header.h"
 
 namespace siam::data {
 namespace {
 
-// The format; lib/data/pack/format.ts has the same numbers.
-constexpr char kMagic[8] = {'S', 'I', 'A', 'M', 'P', 'A', 'K', '\n'};
-constexpr uint32_t kVersion = 1;
-
-struct TableHeader {
-  char magic[8];
-  uint32_t version;
-  uint32_t flags;
-  uint64_t rows;
-  uint32_t rows_crc;
-  char reserved[32];
-  uint32_t crc;  ///< of all before it
-};
-static_assert(sizeof(TableHeader) == sizeof(PackRow), "the header is as long as a row");
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tables are little endian and used as they are");
-
-[[noreturn]] void FailToRead(const std::string& path, int error) {
-  throw SiamException("ERR_IO", std::string("cannot read it: ") + std::strerror(error), path);
-}
 
 /// O_NONBLOCK: a FIFO of that name must not hang the caller.
 int OpenFile(const std::string& path) {
@@ -67,14 +50,12 @@ std::string Hex(uint32_t value) {
 
 /// What is wrong with a row, or nullptr.
 const char* RowProblem(const PackRow& row, const std::vector<PackShard>& shards) {
-  // The bounds keep every pixel of any picture within int; NaN is outside of them.
-  const auto usable = [](const GridAxis& axis) { return std::abs(axis.origin) <= 1e9 && axis.step > 0 && axis.step <= 1e4; };
   if (row.bytes == 0) return nullptr;
   if (row.shard >= shards.size()) return "names a shard that the pack does not have";
   const uint64_t end = shards[row.shard].bytes;
   if (row.offset > end || row.bytes > end - row.offset) return "lies outside of its shard";
   if (row.frame_width == 0 || row.frame_height == 0 || row.frame_width > 0xffffff || row.frame_height > 0xffffff) return "has no size of its frame";
-  if (!usable(row.grid.x) || !usable(row.grid.y)) return "has no usable grid";
+  if (!UsableGrid(row.grid)) return "has no usable grid";
   return nullptr;
 }
 
@@ -97,13 +78,17 @@ std::string PackMember(std::string frame, uint32_t object) {
   return frame.insert(dot == std::string::npos ? frame.size() : dot, "~" + std::to_string(object));
 }
 
+bool UsableGrid(const PixelGrid& grid) {
+  const auto usable = [](const GridAxis& axis) { return std::abs(axis.origin) <= kMaxGridOrigin && axis.step > 0 && axis.step <= kMaxGridStep; };
+  return usable(grid.x) && usable(grid.y);
+}
+
 std::shared_ptr<const PackFile> PackFile::Open(const std::string& table, std::vector<PackShard> shards) {
   const std::shared_ptr<PackFile> pack(new PackFile());
   pack->table_path_ = table;
   pack->table_ = OpenFile(table);
   pack->shards_ = std::move(shards);
-  pack->descriptors_ = std::make_unique<std::atomic<int>[]>(pack->shards_.size());
-  for (size_t i = 0; i < pack->shards_.size(); ++i) pack->descriptors_[i].store(-1, std::memory_order_relaxed);
+  pack->open_ = std::make_unique<OpenShards>(pack->shards_.size());
 
   const auto expect = [&](bool holds, const std::string& what) {
     if (!holds) throw SiamException("ERR_DATA", what, table);
@@ -111,11 +96,9 @@ std::shared_ptr<const PackFile> PackFile::Open(const std::string& table, std::ve
   struct stat status {};
   if (fstat(pack->table_, &status) != 0) FailToRead(table, errno);
   expect(S_ISREG(status.st_mode), "Expected a pack's table but it is no regular file");
-  TableHeader header;
-  expect(ReadAt(pack->table_, table, 0, &header, sizeof(header)) == sizeof(header) && std::memcmp(header.magic, kMagic, sizeof(kMagic)) == 0,
-         "Expected a pack's table but it is none");
-  expect(header.version == kVersion, "Expected version " + std::to_string(kVersion) + " of a pack's table but it is of version " + std::to_string(header.version));
-  expect(Crc32c(&header, sizeof(header) - 4) == header.crc, "the header of the pack's table is damaged");
+  PackTableHeader header(0, 0);
+  const std::string problem = header.Problem(ReadAt(pack->table_, table, 0, &header, sizeof(header)));
+  expect(problem.empty(), problem);
   const uint64_t bytes = static_cast<uint64_t>(status.st_size);
   expect(header.rows <= UINT32_MAX && bytes == sizeof(header) + header.rows * sizeof(PackRow),
          "Expected a table of " + Bytes(sizeof(header) + header.rows * sizeof(PackRow)) + " but it has " + std::to_string(bytes));
@@ -154,10 +137,6 @@ void PackFile::CheckRows(uint64_t rows, uint32_t expected_crc) {
 
 PackFile::~PackFile() {
   if (table_ >= 0) close(table_);
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    const int descriptor = descriptors_[i].load(std::memory_order_relaxed);
-    if (descriptor >= 0) close(descriptor);
-  }
 }
 
 std::string PackFile::Place(const PackRow& row, const std::string& member) const { return shards_[row.shard].path + ":" + member; }
@@ -178,9 +157,9 @@ PackRow PackFile::Row(uint64_t row, const std::string& member) const {
 
 size_t PackFile::Read(const PackRow& row, const std::string& member, std::vector<uint8_t>& buffer) const {
   const std::string& shard = shards_[row.shard].path;
-  const int descriptor = Descriptor(row.shard);
+  const std::shared_ptr<const OpenShard> opened = open_->Get(row.shard, [&] { return OpenFile(shard); });
   if (buffer.size() < row.bytes) buffer.resize(row.bytes);
-  const size_t have = ReadAt(descriptor, shard, row.offset, buffer.data(), row.bytes);
+  const size_t have = ReadAt(opened->fd, shard, row.offset, buffer.data(), row.bytes);
   if (have != row.bytes) {
     throw SiamException("ERR_DATA", "the shard was cut short: expected " + Bytes(row.bytes) + " at byte " + std::to_string(row.offset) + " but only " +
                                         std::to_string(have) + " are there", Place(row, member));
@@ -191,18 +170,6 @@ size_t PackFile::Read(const PackRow& row, const std::string& member, std::vector
                                         Hex(crc) + ", expected " + Hex(row.crc), Place(row, member));
   }
   return row.bytes;
-}
-
-int PackFile::Descriptor(uint32_t shard) const {
-  std::atomic<int>& slot = descriptors_[shard];
-  int descriptor = slot.load(std::memory_order_acquire);
-  if (descriptor >= 0) return descriptor;
-  const int opened = OpenFile(shards_[shard].path);
-  // Pictures are drawn from all over: reading ahead would only bring in what nobody asked for.
-  posix_fadvise(opened, 0, 0, POSIX_FADV_RANDOM);
-  if (slot.compare_exchange_strong(descriptor, opened, std::memory_order_acq_rel)) return opened;
-  close(opened);  // another thread was first, and its number is in `descriptor` now
-  return descriptor;
 }
 
 }  // namespace siam::data

@@ -2,13 +2,13 @@
 // by `siamtrain data pack`.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "../image.h"
+#include "open_shards.h"
 
 namespace siam::data {
 
@@ -26,6 +26,11 @@ struct PackRow {
   Bgr Mean() const { return {static_cast<uint8_t>(mean), static_cast<uint8_t>(mean >> 8), static_cast<uint8_t>(mean >> 16)}; }
 };
 static_assert(sizeof(PackRow) == 64 && sizeof(PixelGrid) == 32, "rows are in files");
+
+/// Bounds of a grid that keep every pixel of any picture within int. Reading refuses others, so writing must not make them.
+constexpr double kMaxGridOrigin = 1e9;
+constexpr double kMaxGridStep = 1e4;
+bool UsableGrid(const PixelGrid& grid);
 
 /// Name of a picture in its shard: that of its frame. Objects of a still picture beyond the first have a number: NAME~1.jpg.
 std::string PackMember(std::string frame, uint32_t object);
@@ -55,7 +60,7 @@ class PackFile {
 
   /// Reads a picture and compares its checksum.
   /// @param buffer  grown as needed, never shrunk     @returns the bytes of the JPEG
-  /// @throws ERR_DATA when it is cut short or damaged, ERR_IO when it cannot be read
+  /// @throws ERR_DATA when it is cut short or damaged, ERR_IO when it cannot be read, ERR_SETUP when no more files can be opened
   size_t Read(const PackRow& row, const std::string& member, std::vector<uint8_t>& buffer) const;
 
   /// Where a picture is, for messages: SHARD:MEMBER.
@@ -68,7 +73,6 @@ class PackFile {
  private:
   PackFile() = default;
   void CheckRows(uint64_t rows, uint32_t expected_crc);
-  int Descriptor(uint32_t shard) const;
 
   std::string table_path_;
   int table_ = -1;
@@ -76,8 +80,7 @@ class PackFile {
   uint64_t stored_ = 0;
   uint32_t rows_crc_ = 0;
   std::vector<PackShard> shards_;
-  /// -1 until a picture of the shard is read: a pack may have more shards than a process may open files.
-  std::unique_ptr<std::atomic<int>[]> descriptors_;
+  std::unique_ptr<OpenShards> open_;
 };
 
 }  // namespace siam::data

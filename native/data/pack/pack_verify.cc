@@ -1,6 +1,5 @@
 #include "pack_verify.h"
 
-#include <cstring>
 #include <fstream>
 #include <utility>
 
@@ -12,10 +11,11 @@
 namespace siam::data {
 
 PackVerifier::PackVerifier(const std::string& table, std::vector<PackShard> shards, const std::vector<uint64_t>& entries,
-                           std::shared_ptr<const DatasetIndex> members, int threads)
+                           std::shared_ptr<const DatasetIndex> members, int threads, size_t keep)
     : table_(table),
       shards_(std::move(shards)),
       names_(std::move(members)),
+      keep_(keep),
       parts_(shards_.size()),
       job_(shards_.size(), threads, [this](PackJob&) -> PackJob::Task { return [this](size_t shard) { Verify(shard); }; }) {
   ReadTable(entries);
@@ -28,9 +28,8 @@ void PackVerifier::ReadTable(const std::vector<uint64_t>& entries) {
   InFile file(table_);
   PackRow row;
   PackTableHeader header(0, 0);
-  const bool whole = file.Read(&header, sizeof header) == sizeof header;
-  expect(whole && std::memcmp(&header, "SIAMPAK\n", 8) == 0 && header.version == 1, "Expected a pack's table but it is none");
-  expect(Crc32c(&header, sizeof header - 4) == header.crc, "the header of the pack's table is damaged");
+  const std::string fault = header.Problem(file.Read(&header, sizeof header));
+  expect(fault.empty(), fault);
   const uint64_t size = sizeof header + header.rows * sizeof row;
   expect(header.rows == names_.rows() && file.size() == size, "Expected a table of " + std::to_string(names_.rows()) + " rows, as the index has, but it has " +
                                                                   std::to_string(header.rows) + " in " + std::to_string(file.size()) + " bytes");
@@ -72,8 +71,9 @@ void PackVerifier::Verify(size_t shard) {
   Part& part = parts_[shard];
   const auto report = [&](ShardProblem problem) {
     ++part.problem_count;
+    if (!problem.member.empty()) ++part.member_problem_count;
     ++job_.bad;
-    if (part.problems.size() < kMaxKept) part.problems.push_back(std::move(problem));
+    if (part.problems.size() < keep_) part.problems.push_back(std::move(problem));
   };
   try {
     CheckShard(
@@ -94,7 +94,7 @@ std::vector<PackVerifier::Problem> PackVerifier::problems() const {
   std::vector<Problem> all;
   for (size_t s = 0; s < parts_.size(); ++s) {
     for (const ShardProblem& problem : parts_[s].problems) {
-      if (all.size() < kMaxKept) all.push_back({shards_[s].path, problem});
+      if (all.size() < keep_) all.push_back({shards_[s].path, problem});
     }
   }
   return all;
@@ -103,6 +103,12 @@ std::vector<PackVerifier::Problem> PackVerifier::problems() const {
 uint64_t PackVerifier::problem_count() const {
   uint64_t count = 0;
   for (const Part& part : parts_) count += part.problem_count;
+  return count;
+}
+
+uint64_t PackVerifier::member_problem_count() const {
+  uint64_t count = 0;
+  for (const Part& part : parts_) count += part.member_problem_count;
   return count;
 }
 

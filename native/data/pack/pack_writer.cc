@@ -16,6 +16,7 @@ PackWriter::PackWriter(std::shared_ptr<const DatasetIndex> frames, std::shared_p
       config_(std::move(config)),
       names_(std::move(members)),
       results_(config_.shards),
+      old_table_(config_.folder + "/frames.siampak", names_.rows()),
       job_(config_.shards, config_.threads, [this](PackJob& job) -> PackJob::Task {
         auto maker = std::make_shared<PictureMaker>(frames_, config_.picture);
         return [this, &job, maker](size_t shard) { Shard(job, *maker, shard); };
@@ -42,35 +43,69 @@ std::string PackWriter::RowsPath(size_t shard) const {
   return config_.work_folder + name;
 }
 
+namespace {
+
+/// The size that a shard of these rows has.
+uint64_t ShardBytes(const std::vector<PackRow>& rows) {
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    if (row->bytes > 0) return row->offset + row->bytes + TarPadding(row->bytes) + kTarEnd;
+  }
+  return kTarEnd;
+}
+
+}  // namespace
+
 void PackWriter::Shard(PackJob& job, PictureMaker& maker, size_t shard) {
   if (!Reuse(job, shard)) Write(job, maker, shard);
 }
 
+std::optional<ShardRows> PackWriter::KnownRows(size_t shard) {
+  const Rows part = RowsOf(shard);
+  const auto number = static_cast<uint32_t>(shard);
+  std::optional<ShardRows> known = ReadShardRows(RowsPath(shard), number, part.first, part.count);
+  if (known) return known;
+  // A pack that was finished before has them in its table only.
+  std::optional<std::vector<PackRow>> rows = old_table_.Read(part.first, part.count);
+  if (!rows) return std::nullopt;
+  for (const PackRow& row : *rows) {
+    if (row.shard != number) return std::nullopt;
+  }
+  const uint64_t bytes = ShardBytes(*rows);
+  return ShardRows{std::move(*rows), bytes};
+}
+
 bool PackWriter::Reuse(PackJob& job, size_t shard) {
   const Rows part = RowsOf(shard);
-  std::optional<ShardRows> read = ReadShardRows(RowsPath(shard), static_cast<uint32_t>(shard), part.first, part.count);
-  if (!read) return false;
+  const std::optional<ShardRows> known = KnownRows(shard);
+  if (!known) return false;
+  for (const PackRow& row : known->rows) {
+    if (row.bytes == 0) return false;
+  }
   bool whole = true;
   try {
-    CheckShard(ShardPath(shard), names_, part.first, read->rows, [&] { job.ThrowIfStopping(); }, [&](const ShardProblem&) { whole = false; });
+    CheckShard(ShardPath(shard), names_, part.first, known->rows, [&] { job.ThrowIfStopping(); }, [&](const ShardProblem&) { whole = false; });
   } catch (const SiamException& error) {
     if (error.code() != "ERR_IO") throw;
     return false;
   }
   if (!whole) return false;
-  ShardResult& result = results_[shard];
-  result = {read->shard_bytes, 0, 0, true, std::move(read->bad_frames)};
-  for (const PackRow& row : read->rows) ++(row.bytes > 0 ? result.entries : result.bad);
-  // A run that wants to stop at a bad frame does so wherever it was found.
-  if (config_.strict && result.bad > 0 && !result.bad_frames.empty()) {
-    const BadFrame& bad = result.bad_frames.front();
-    throw SiamException(bad.code, bad.message, bad.file);
-  }
+  // The table is written from these files; where the rows came from an older table, they are not there yet.
+  WriteShardRows(RowsPath(shard), static_cast<uint32_t>(shard), part.first, *known);
+  results_[shard] = {known->shard_bytes, part.count, 0, true, {}};
   job.rows += part.count;
   job.reused += part.count;
-  job.bad += result.bad;
-  job.bytes += result.bytes;
+  job.bytes += known->shard_bytes;
   return true;
+}
+
+void PackWriter::CountBad(PackJob& job, const BadFrame& bad) {
+  const std::lock_guard<std::mutex> lock(bad_mutex_);
+  if (!first_bad_) first_bad_ = bad;
+  if (++job.bad <= config_.max_bad) return;
+  throw SiamException("ERR_DATA",
+                      std::to_string(config_.max_bad + 1) + " frames of " + std::to_string(names_.rows()) + " could not be used, and at most " + std::to_string(config_.max_bad) +
+                          " may be; the first: " + first_bad_->message,
+                      first_bad_->file);
 }
 
 void PackWriter::Write(PackJob& job, PictureMaker& maker, size_t shard) {
@@ -81,7 +116,7 @@ void PackWriter::Write(PackJob& job, PictureMaker& maker, size_t shard) {
   OutFile file(ShardPath(shard));
   for (uint64_t i = part.first; i < part.first + part.count; ++i) {
     job.ThrowIfStopping();
-    const MemberNames::Place place = names_.PlaceOf(i);
+    const DatasetIndex::Place place = names_.PlaceOf(i);
     PackRow row;
     try {
       const EncodedPicture picture = maker.Make(place.sequence, place.frame, row);
@@ -95,12 +130,16 @@ void PackWriter::Write(PackJob& job, PictureMaker& maker, size_t shard) {
       job.bytes += header.size() + picture.size + TarPadding(picture.size);
     } catch (const SiamException& error) {
       // What is wrong with the shard or the machine is no frame's fault.
-      const bool frame_is_bad = error.code() == "ERR_DATA" || (error.code() == "ERR_IO" && error.file() != ShardPath(shard));
-      if (!frame_is_bad || config_.strict) throw;
+      if (!IsFramesFault(error)) {
+        if (error.code() != "ERR_IO" || error.file() == ShardPath(shard)) throw;
+        throw SiamException("ERR_IO", std::string(error.what()) + "; that is not taken for the frame's fault: the work ends here, and the same command goes on", error.file());
+      }
+      if (config_.strict) throw;
       row = PackRow{};
       ++result.bad;
-      if (result.bad_frames.size() < kMaxBadKept) result.bad_frames.push_back({i, error.code(), error.file(), error.what()});
-      ++job.bad;
+      const BadFrame bad{i, error.code(), error.file(), error.what()};
+      if (result.bad_frames.size() < kMaxBadKept) result.bad_frames.push_back(bad);
+      CountBad(job, bad);
     }
     row.shard = static_cast<uint32_t>(shard);
     written.rows.push_back(row);
@@ -111,7 +150,6 @@ void PackWriter::Write(PackJob& job, PictureMaker& maker, size_t shard) {
   job.bytes += kTarEnd;
   result.bytes = file.size();
   written.shard_bytes = result.bytes;
-  written.bad_frames = result.bad_frames;
   WriteShardRows(RowsPath(shard), static_cast<uint32_t>(shard), part.first, written);
   results_[shard] = std::move(result);
 }

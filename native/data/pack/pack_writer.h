@@ -1,7 +1,10 @@
 // Writing the shards and the table of a pack. lib/data/pack decides what is packed, where, and in how many shards.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +13,8 @@
 #include "pack_job.h"
 #include "picture_maker.h"
 #include "shard_check.h"
+#include "shard_rows.h"
+#include "table_rows.h"
 
 namespace siam::data {
 
@@ -19,6 +24,7 @@ struct PackWriterConfig {
   uint32_t shards = 1;
   int threads = 1;
   bool strict = false;      ///< true: the first frame that cannot be used ends the job
+  uint64_t max_bad = UINT64_MAX;  ///< more frames that cannot be used end the job: it is the data that are not there, not some frames
   PackConfig picture;
 };
 
@@ -32,7 +38,7 @@ struct ShardResult {
 };
 
 /// Each thread writes whole shards. A shard is made under a temporary name; its rows are written when it is on the disk, so that a shard with rows
-/// is complete, whatever happens. What is in a shard depends on its number and the configuration alone: not on threads, nor on interruptions.
+/// is complete, whatever happens. A complete shard in which frames are missing is made anew all the same: they may be there now. What is in a shard depends on its number and the configuration alone: not on threads, nor on interruptions.
 class PackWriter {
  public:
   static constexpr size_t kMaxBadKept = 1000;
@@ -59,7 +65,9 @@ class PackWriter {
   std::string ShardPath(size_t shard) const;
   std::string RowsPath(size_t shard) const;
   void Shard(PackJob& job, PictureMaker& maker, size_t shard);
+  std::optional<ShardRows> KnownRows(size_t shard);
   bool Reuse(PackJob& job, size_t shard);
+  void CountBad(PackJob& job, const BadFrame& bad);
   void Write(PackJob& job, PictureMaker& maker, size_t shard);
   void WriteTable();
 
@@ -68,6 +76,9 @@ class PackWriter {
   const MemberNames names_;
   std::vector<ShardResult> results_;
   uint64_t table_bytes_ = 0;
+  TableRows old_table_;
+  std::mutex bad_mutex_;
+  std::optional<BadFrame> first_bad_;
   PackJob job_;  // last: its threads use everything above
 };
 

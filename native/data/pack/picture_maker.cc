@@ -40,20 +40,24 @@ EncodedPicture PictureMaker::Encode(const PicturePlan& plan) {
 EncodedPicture PictureMaker::Make(uint32_t sequence, uint32_t frame, PackRow& row) {
   if (!dataset_->still() || loaded_still_ != sequence) {
     loaded_still_ = sequence;
-    failed_still_.reset();
+    failed_still_ = nullptr;
     try {
       Load(sequence, frame);
-    } catch (const SiamException& error) {
-      failed_still_ = error;
+    } catch (const SiamException&) {
+      failed_still_ = std::current_exception();
     }
   }
-  if (failed_still_) throw *failed_still_;
+  if (failed_still_) std::rethrow_exception(failed_still_);
   const Xyxy& box = dataset_->box(sequence, frame);
   if (const char* problem = BoxProblem(box)) throw SiamException("ERR_DATA", std::string("its box cannot be used: ") + problem, dataset_->Path(sequence, frame));
 
   const bool copies = is_jpeg_ && PictureEncoder::CanCopy(info_.jpeg);
   const McuSize source = McuOf(info_.jpeg.subsampling), own = McuOf(config_.subsampling);
   PicturePlan plan = PlanPicture(box, info_.width, info_.height, config_, copies ? &source : nullptr, own);
+  if (!UsableGrid(plan.grid)) {
+    throw SiamException("ERR_DATA", "its box is too large for a pack: a pixel of the picture would be more than " + std::to_string(static_cast<int>(kMaxGridStep)) + " of the frame's",
+                        dataset_->Path(sequence, frame));
+  }
   EncodedPicture picture;
   if (copies && !plan.reduced) picture = encoder_.Copy(bytes_.data, bytes_.size, info_.jpeg, plan.Pixels());
   copied_ = picture.size > 0;

@@ -1,8 +1,8 @@
 // From a frame to the picture that a pack stores of it.
 #pragma once
 
+#include <exception>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "../../base/error.h"
@@ -55,7 +55,7 @@ class PictureMaker {
   bool copied_ = false;
   int width_ = 0, height_ = 0;
   std::optional<uint32_t> loaded_still_;
-  std::optional<SiamException> failed_still_;
+  std::exception_ptr failed_still_;
 };
 
 }  // namespace siam::data

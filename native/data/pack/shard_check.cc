@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "../crc32c.h"
 #include "out_file.h"
@@ -10,20 +9,8 @@
 
 namespace siam::data {
 
-MemberNames::MemberNames(std::shared_ptr<const DatasetIndex> index) : index_(std::move(index)) {
-  start_.reserve(size_t{index_->sequences()} + 1);
-  start_.push_back(0);
-  for (uint32_t s = 0; s < index_->sequences(); ++s) start_.push_back(start_.back() + index_->frames(s));
-}
-
-MemberNames::Place MemberNames::PlaceOf(uint64_t row) const {
-  const auto after = std::upper_bound(start_.begin(), start_.end(), row);
-  const auto sequence = static_cast<uint32_t>(after - start_.begin() - 1);
-  return {sequence, static_cast<uint32_t>(row - start_[sequence])};
-}
-
 std::string MemberNames::Name(uint64_t row) const {
-  const Place place = PlaceOf(row);
+  const DatasetIndex::Place place = PlaceOf(row);
   return PackMember(index_->Path(place.sequence, place.frame), index_->still() ? place.frame : 0);
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../index.h"
@@ -14,21 +16,16 @@ namespace siam::data {
 class MemberNames {
  public:
   /// @param index  the pack's own: its paths are the members' names
-  explicit MemberNames(std::shared_ptr<const DatasetIndex> index);
+  explicit MemberNames(std::shared_ptr<const DatasetIndex> index) : index_(std::move(index)) {}
 
-  uint64_t rows() const { return start_.back(); }
+  uint64_t rows() const { return index_->rows(); }
   /// Sequence of a row, and frame in it.
-  struct Place {
-    uint32_t sequence;
-    uint32_t frame;
-  };
-  Place PlaceOf(uint64_t row) const;
+  DatasetIndex::Place PlaceOf(uint64_t row) const { return index_->AtRow(row); }
   /// Objects of a still picture beyond the first have a number: NAME~1.jpg.
   std::string Name(uint64_t row) const;
 
  private:
   const std::shared_ptr<const DatasetIndex> index_;
-  std::vector<uint64_t> start_;
 };
 
 /// Something that is wrong with a shard.

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "bad_frame.h"
 #include "pack_file.h"
 
 namespace siam::data {
@@ -13,7 +12,6 @@ namespace siam::data {
 struct ShardRows {
   std::vector<PackRow> rows;
   uint64_t shard_bytes = 0;
-  std::vector<BadFrame> bad_frames;
 };
 
 /// @throws ERR_IO

@@ -132,9 +132,7 @@ FrameView PictureDecoder::Decode(const PictureInfo& info, const uint8_t* data, s
 
 FrameView PictureDecoder::DecodeRegion(const PictureInfo& info, const Rect& wanted, const uint8_t* data, size_t size, const std::string& file,
                                        std::vector<uint8_t>& out) {
-  const int x0 = std::clamp(wanted.x, 0, info.width - 1), x1 = std::clamp(wanted.x + wanted.width, x0 + 1, info.width);
-  const int y0 = std::clamp(wanted.y, 0, info.height - 1), y1 = std::clamp(wanted.y + wanted.height, y0 + 1, info.height);
-  const Rect stored = Turn{info.orientation, info.stored_width, info.stored_height}.ToStored(Rect{x0, y0, x1 - x0, y1 - y0});
+  const Rect stored = Turn{info.orientation, info.stored_width, info.stored_height}.ToStored(Clipped(wanted, info.width, info.height));
   return DecodeStored(info, stored, data, size, file, out);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../image.h"
+#include "../scratch.h"
 #include "picture_info.h"
 #include "vips_api.h"
 
@@ -27,6 +28,9 @@ class PictureDecoder {
   /// neither interlaced nor turned; all else costs a whole decode, because no row of it is ready before the last.
   FrameView DecodeRegion(const PictureInfo& info, const Rect& wanted, const uint8_t* data, size_t size, const std::string& file,
                          std::vector<uint8_t>& out);
+
+  /// Gives back scratch memory that one large frame needed and others will not.
+  void ReleaseHugeScratch() { ReleaseHuge(turned_); }
 
  private:
   FrameView DecodeStored(const PictureInfo& info, const Rect& stored, const uint8_t* data, size_t size, const std::string& file,

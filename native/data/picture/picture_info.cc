@@ -6,12 +6,11 @@
 
 #include "../../base/error.h"
 #include "../exif.h"
+#include "../image.h"
 
 namespace siam::data {
 namespace {
 
-// As for JPEG: a header of 30 bytes may otherwise ask for many gigabytes.
-constexpr int64_t kMaxPixels = int64_t{1} << 28;
 constexpr uint8_t kPngSignature[] = {0x89, 'P', 'N', 'G', 0x0D, 0x0A, 0x1A, 0x0A};
 
 uint32_t Big32(const uint8_t* p) { return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | p[3]; }
