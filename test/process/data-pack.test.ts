@@ -144,7 +144,7 @@ describe('siamtrain data pack', () => {
   it('refuses another pack in the folder, and says what differs', async () => {
     const { code, stderr } = await runCli(args(whole, '--density', '2', 'train.track.data.transformer.RandomCropTransformer.max_shift=0.3'), { env })
     expect(code).toBe(1)
-    expect(stderr.trim().split('\n')).toEqual([expect.stringMatching(/: there is another pack in this folder: context factor is 4.032, was 4.343; max_shift is 0.3, was 0.4; density is 2, was [\d.]+ \(choose another folder, or --overwrite to begin anew\)$/)])
+    expect(stderr.trim().split('\n')).toEqual([expect.stringMatching(/: there is another pack in this folder: context factor is 4\.032, was 4\.342; max_shift is 0.3, was 0.4; density is 2, was [\d.]+ \(choose another folder, or --overwrite to begin anew\)$/)])
   })
 
   it('packs real frames, bad ones left out', async () => {
