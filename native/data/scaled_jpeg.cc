@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../base/error.h"
+#include "jpeg/baseline_decoder.h"
 
 namespace siam::data {
 namespace {
@@ -13,7 +14,7 @@ int Reduced(int pixels, int reduction) { return (pixels + reduction - 1) / reduc
 
 int ReductionFor(double step) { return step >= 8 ? 8 : step >= 4 ? 4 : step >= 2 ? 2 : 1; }
 
-ScaledJpegDecoder::ScaledJpegDecoder() : api_(tj::Get()), handle_(nullptr) { RenewJpegHandle(api_, handle_); }
+ScaledJpegDecoder::ScaledJpegDecoder() : api_(tj::Get()), handle_(nullptr), own_(std::make_unique<jpeg::BaselineDecoder>()) { RenewJpegHandle(api_, handle_); }
 
 ScaledJpegDecoder::~ScaledJpegDecoder() {
   if (handle_ != nullptr) api_.Destroy(handle_);
@@ -34,8 +35,19 @@ FrameView ScaledJpegDecoder::DecodeRegion(const JpegInfo& info, const Rect& want
 
   const int width = Reduced(info.width, reduction), height = Reduced(info.height, reduction);
   view.region = {0, 0, width, height};
+  const auto make_room = [&] {
+    view.stride = static_cast<size_t>(view.region.width) * 3;
+    const size_t bytes = view.stride * static_cast<size_t>(view.region.height);
+    if (out.size() < bytes + kPixelSlack) out.resize(bytes + kPixelSlack);
+    view.pixels = out.data();
+  };
   if (EndsWithEndMarker(jpeg, size)) {
     const Rect part = Clipped(ToPicture(view.grid, wanted), width, height);
+    if (own_->Open(jpeg, size) && own_->width() == info.stored_width && own_->height() == info.stored_height) {
+      view.region = part;
+      make_room();
+      if (own_->DecodeReduced(view.region, reduction, out.data())) return view;
+    }
     // Chroma may still be enlarged with a look at its neighbours (4:2:2 at a half): an MCU more on each side, as at full size.
     const McuSize mcu = McuOf(info.subsampling);
     const int mcu_w = Reduced(mcu.width, reduction), mcu_h = Reduced(mcu.height, reduction);
@@ -43,10 +55,7 @@ FrameView ScaledJpegDecoder::DecodeRegion(const JpegInfo& info, const Rect& want
     const int top = std::max(0, part.y - mcu_h), bottom = std::min(height, part.y + part.height + 2);
     view.region = {left, top, right - left, bottom - top};
   }
-  view.stride = static_cast<size_t>(view.region.width) * 3;
-  const size_t bytes = view.stride * static_cast<size_t>(view.region.height);
-  if (out.size() < bytes + kPixelSlack) out.resize(bytes + kPixelSlack);
-  view.pixels = out.data();
+  make_room();
 
   RenewJpegHandle(api_, handle_);
   // The library checks size and region against the header that it read last.

@@ -1,6 +1,7 @@
 // JPEG frames at a half, a quarter or an eighth of their size, for crops that are coarser than that.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ class ScaledJpegDecoder {
  private:
   const tj::Api& api_;
   tj::Handle handle_;
+  std::unique_ptr<jpeg::BaselineDecoder> own_;
 };
 
 }  // namespace siam::data

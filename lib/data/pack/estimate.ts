@@ -3,7 +3,6 @@ import { statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { SiamError } from '../../errors.ts'
 import type { PackSample } from '../../native/addon-pack.ts'
-import { formatBytes } from '../../pipeline/format.ts'
 import { packRowBytes } from './format.ts'
 import { formatBytes } from '../../pipeline/format.ts'
 

@@ -15,7 +15,7 @@ struct McuWindow {
 
 /// All MCUs that the region's pixels come from: where chroma is upsampled, also from the samples around it.
 McuWindow Window(const Layout& layout, const Rect& region) {
-  const int wide = layout.components == 3 ? layout.mcu_width / 8 - 1 : 0, high = layout.components == 3 ? layout.mcu_height / 8 - 1 : 0;
+  const int wide = layout.wide ? 1 : 0, high = layout.high ? 1 : 0;
   // A chroma sample of margin is two pixels.
   const int left = std::max(0, region.x - 2 * wide), right = std::min(layout.width, region.x + region.width + 2 * wide);
   const int top = std::max(0, region.y - high), bottom = std::min(layout.height, region.y + region.height + high);
@@ -55,13 +55,16 @@ Rect BaselineDecoder::Enlarged(const Rect& wanted) const {
   return {x0, wanted.y, x1 - x0, wanted.height};
 }
 
-bool BaselineDecoder::Decode(const Rect& region, uint8_t* out, uint64_t* sums) {
-  const Layout layout(header_);
+bool BaselineDecoder::Decode(const Rect& region, uint8_t* out, uint64_t* sums) { return Run(Layout(header_), region, out, sums); }
+
+bool BaselineDecoder::DecodeReduced(const Rect& region, int reduction, uint8_t* out) { return Run(Layout(header_, reduction), region, out, nullptr); }
+
+bool BaselineDecoder::Run(const Layout& layout, const Rect& region, uint8_t* out, uint64_t* sums) {
   const bool all = sums != nullptr;
   const McuWindow window = all ? McuWindow{0, 0, layout.mcus_x, layout.mcus_y} : Window(layout, region);
   for (int c = 0; c < layout.components; ++c) {
     const ComponentLayout& component = layout.component[c];
-    planes_[c].Reset(component.v * 8, window.x0 * component.h * 8, window.x1 * component.h * 8);
+    planes_[c].Reset(component.v * component.block_height, window.x0 * component.h * component.block_width, window.x1 * component.h * component.block_width);
   }
   if (all) std::fill_n(sums, 3, 0);
   if (!scan_.Start(data_, size_, header_, layout, planes_)) return false;
@@ -70,10 +73,10 @@ bool BaselineDecoder::Decode(const Rect& region, uint8_t* out, uint64_t* sums) {
   int y = all ? 0 : region.y;
   for (int mcu_y = window.y0; mcu_y < window.y1; ++mcu_y) {
     if (!scan_.SkipTo(static_cast<int64_t>(mcu_y) * layout.mcus_x + window.x0) || !scan_.Read(window.x1 - window.x0)) return false;
-    ExtendEdges(layout, window, mcu_y, planes_);
+    if (layout.wide) ExtendEdges(layout, window, mcu_y, planes_);
     // The lowest row of pixels is upsampled from the next MCUs' chroma too.
     const bool last = mcu_y + 1 == layout.mcus_y;
-    const int complete = (mcu_y + 1) * layout.mcu_height - (layout.mcu_height > 8 && !last ? 1 : 0);
+    const int complete = (mcu_y + 1) * layout.mcu_height - (layout.high && !last ? 1 : 0);
     for (const int stop = std::min(end, complete); y < stop; ++y) writer.Row(y);
   }
   return end < layout.height || scan_.Finish();

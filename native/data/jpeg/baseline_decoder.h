@@ -34,7 +34,14 @@ class BaselineDecoder {
   /// @returns false when something in the data is not as it should be: `out` and `sums` are then of no use
   bool Decode(const Rect& region, uint8_t* out, uint64_t* sums);
 
+  /// Decodes a rectangle of the frame at 1/2, 1/4 or 1/8 of its size (rounded up): each pixel from the means of the samples that it stands
+  /// for, by a shorter inverse DCT. Else as Decode(); not libjpeg-turbo's pixels, though close to them.
+  /// @param region  in pixels of the smaller picture; any     @param reduction 2, 4 or 8
+  bool DecodeReduced(const Rect& region, int reduction, uint8_t* out);
+
  private:
+  bool Run(const Layout& layout, const Rect& region, uint8_t* out, uint64_t* sums);
+
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
   Header header_;

@@ -65,6 +65,11 @@ struct Kernels {
 
   /// Gray to BGR, 3·count bytes.
   void (*gray_to_bgr)(const uint8_t* y, int count, uint8_t* bgr);
+
+  // Inverse DCT of a block to 4×4 or 2×2 samples, each the mean of those that it stands for; otherwise as `idct`, rounding apart, and not
+  // after libjpeg.
+  void (*idct_to_4x4)(int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
+  void (*idct_to_2x2)(int16_t* coefficients, const uint16_t* quant, uint8_t* out, ptrdiff_t stride);
 };
 
 /// The fastest table that this CPU runs.

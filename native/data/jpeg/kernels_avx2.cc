@@ -269,7 +269,7 @@ __attribute__((target("avx2"))) void H2v2AddBgr(const uint8_t* y, const uint8_t*
 
 const Kernels& Avx2Kernels() {
   static const Kernels table{"avx2", IdctAvx2, Idct4x4Avx2, PortableKernels().idct_dc, UpsampleH2v1Row, UpsampleH2v2Row, UpsampleH1v2Row,
-                             YccToBgr, H2v1ToBgr, H2v2ToBgr, YccAddBgr, H2v1AddBgr, H2v2AddBgr, PortableKernels().gray_to_bgr};
+                             YccToBgr, H2v1ToBgr, H2v2ToBgr, YccAddBgr, H2v1AddBgr, H2v2AddBgr, PortableKernels().gray_to_bgr, IdctTo4x4Avx2, IdctTo2x2Avx2};
   return table;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "kernels.h"
+#include "kernels_reduced.h"
 
 namespace siam::data::jpeg {
 namespace {
@@ -187,7 +188,7 @@ void H2v2AddBgr(const uint8_t* y, const uint8_t* cb_near, const uint8_t* cb_far,
 }
 
 constexpr Kernels kPortable{"portable", Idct,      Idct,      IdctDc,    UpsampleH2v1, UpsampleH2v2, UpsampleH1v2, YccToBgr,
-                            H2v1ToBgr,  H2v2ToBgr, YccAddBgr, H2v1AddBgr, H2v2AddBgr,   GrayToBgr};
+                            H2v1ToBgr,  H2v2ToBgr, YccAddBgr, H2v1AddBgr, H2v2AddBgr,   GrayToBgr, IdctTo4x4Portable, IdctTo2x2Portable};
 
 }  // namespace
 

@@ -40,16 +40,20 @@ struct ComponentLayout {
   int h = 1, v = 1;       ///< blocks of an MCU
   int width = 0;          ///< samples, without what fills up the last MCUs
   int height = 0;
+  int block_width = 8, block_height = 8;  ///< samples that a block gives
 };
 
+/// The picture as it is decoded: of the frame's size, or 2, 4 or 8 times smaller. Then chroma's blocks keep as many more samples than luma's
+/// as brings them to the picture's size, and nothing is upsampled.
 struct Layout {
   int width = 0, height = 0;
   int components = 0;
   int mcu_width = 8, mcu_height = 8;  ///< pixels
   int mcus_x = 0, mcus_y = 0;
+  bool wide = false, high = false;    ///< chroma has half the luma's columns, rows
   ComponentLayout component[3];
 
-  explicit Layout(const Header& header);
+  explicit Layout(const Header& header, int reduction = 1);
 };
 
 }  // namespace siam::data::jpeg

@@ -7,7 +7,7 @@
 namespace siam::data::jpeg {
 
 RowWriter::RowWriter(const Layout& layout, const Plane* planes, const Rect& region, uint8_t* out, uint64_t* sums, std::vector<uint8_t>& scratch)
-    : layout_(layout), planes_(planes), region_(region), out_(out), sums_(sums), wide_(layout.mcu_width == 16), high_(layout.mcu_height == 16), kernels_(KernelsOfThisCpu()), scratch_(scratch),
+    : layout_(layout), planes_(planes), region_(region), out_(out), sums_(sums), wide_(layout.wide), high_(layout.high), kernels_(KernelsOfThisCpu()), scratch_(scratch),
       scratch_row_(static_cast<size_t>(layout.width) + 2 + kRowSlack) {
   // Two rows of upsampled chroma and one of pixels.
   if (scratch_.size() < scratch_row_ * 5) scratch_.resize(scratch_row_ * 5);

@@ -63,6 +63,21 @@ void TransformRun(const Run& run, int blocks, int16_t* coefficients, const uint8
   }
 }
 
+/// The same to fewer samples, where a kind of its own for blocks with few coefficients would not pay.
+void ReduceRun(const Run& run, int blocks, int16_t* coefficients, uint8_t** out, const ptrdiff_t* stride) {
+  const RunPlan& plan = run.plan;
+  for (int i = 0; i < blocks;) {
+    for (int b = 0; b < plan.blocks; ++b, ++i, coefficients += 64) {
+      const BlockPlace& block = plan.block[b];
+      int& prediction = run.prediction[block.component];
+      prediction += coefficients[0];
+      coefficients[0] = static_cast<int16_t>(prediction);
+      block.transform(coefficients, block.quant, out[b], stride[b]);
+      out[b] += block.h * block.width;
+    }
+  }
+}
+
 /// @param coefficients [64·(kRunBlocks + 1)] zeros but for each block's first, before and after
 SIAM_INLINE bool ReadMcusInline(const Run& run, int count, int mcu_x, int mcu_y, Plane* planes, const Kernels& kernels, int16_t* coefficients) {
   const RunPlan& plan = run.plan;
@@ -72,7 +87,7 @@ SIAM_INLINE bool ReadMcusInline(const Run& run, int count, int mcu_x, int mcu_y,
     const BlockPlace& block = plan.block[b];
     Plane& plane = planes[block.component];
     stride[b] = plane.stride();
-    out[b] = plane.Row((mcu_y * block.v + block.y) * 8) + (mcu_x * block.h + block.x) * 8;
+    out[b] = plane.Row((mcu_y * block.v + block.y) * block.height) + (mcu_x * block.h + block.x) * block.width;
   }
   uint8_t last[kRunBlocks + 1];
   while (count > 0) {
@@ -80,7 +95,11 @@ SIAM_INLINE bool ReadMcusInline(const Run& run, int count, int mcu_x, int mcu_y,
     const int mcus = std::min(count, kRunMcus), blocks = mcus * plan.blocks;
     const RunStep<int64_t>* const end = plan.read + kRunBlocks;
     if (!ReadRun(run.reader, end - blocks, end, coefficients, last)) return false;
-    TransformRun(run, blocks, coefficients, last, out, stride, kernels);
+    if (plan.reduced) {
+      ReduceRun(run, blocks, coefficients, out, stride);
+    } else {
+      TransformRun(run, blocks, coefficients, last, out, stride, kernels);
+    }
     count -= mcus;
   }
   return true;
@@ -130,14 +149,21 @@ const Entry* EndTable() {
   return table.data();
 }
 
-bool Scan::MakePlan(const Header& header) {
+bool Scan::MakePlan(const Header& header, const Layout& layout) {
   plan_.blocks = 0;
+  plan_.reduced = layout.component[0].block_width < 8;
   BlockCodes* codes[3] = {};
   for (int c = 0; c < header.components; ++c) {
     const ComponentHeader& component = header.component[c];
     codes[c] = cache_.Get(header.dc[component.dc_table], header.ac[component.ac_table]);
     if (codes[c] == nullptr) return false;
     BlockPlace place{header.quant[component.quant_table].data(), c, 0, 0, component.h, component.v};
+    if (plan_.reduced) {
+      place.width = layout.component[c].block_width;
+      place.height = layout.component[c].block_height;
+      place.transform = TransformTo(place.width, place.height);
+      if (place.transform == nullptr) return false;
+    }
     for (place.y = 0; place.y < place.v; ++place.y) {
       for (place.x = 0; place.x < place.h; ++place.x) plan_.block[plan_.blocks++] = place;
     }
@@ -159,7 +185,7 @@ bool Scan::Start(const uint8_t* data, size_t size, const Header& header, const L
   layout_ = &layout;
   planes_ = planes;
   kernels_ = &KernelsOfThisCpu();
-  if (!MakePlan(header)) return false;
+  if (!MakePlan(header, layout)) return false;
   coefficients_.assign(64 * (kRunBlocks + 1), 0);
   total_ = static_cast<int64_t>(layout.mcus_x) * layout.mcus_y;
   per_interval_ = header.restart_interval > 0 ? header.restart_interval : total_;

@@ -9,6 +9,7 @@
 #include "header.h"
 #include "huffman.h"
 #include "kernels.h"
+#include "kernels_reduced.h"
 #include "planes.h"
 
 namespace siam::data::jpeg {
@@ -19,11 +20,14 @@ struct BlockPlace {
   int component = 0;
   int x = 0, y = 0;  ///< of the block in its MCU
   int h = 1, v = 1;  ///< of its component
+  int width = 8, height = 8;            ///< samples that it gives
+  BlockTransform transform = nullptr;   ///< of a picture that is decoded smaller
 };
 
 /// What the loops over a run of MCUs go by.
 struct RunPlan {
   int blocks = 0;  ///< of an MCU
+  bool reduced = false;
   BlockPlace block[kMaxMcuBlocks];
   RunStep<int32_t> pass[kRunBlocks + 1];
   RunStep<int64_t> read[kRunBlocks + 1];
@@ -48,7 +52,7 @@ class Scan {
  private:
   int64_t IntervalEnd() const;
   bool NextInterval(bool read_all);
-  bool MakePlan(const Header& header);
+  bool MakePlan(const Header& header, const Layout& layout);
   bool PassTo(int64_t mcu);
   bool PredictionsAreSmall() const;
 
