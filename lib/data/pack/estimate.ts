@@ -5,7 +5,6 @@ import { SiamError } from '../../errors.ts'
 import type { PackSample } from '../../native/addon-pack.ts'
 import { formatBytes } from '../../pipeline/format.ts'
 import { packRowBytes } from './format.ts'
-import { formatBytes } from '../../pipeline/format.ts'
 
 /** Frames that are looked at; of small data sets all. */
 export const estimateSamples = 48
