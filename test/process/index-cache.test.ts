@@ -39,6 +39,11 @@ interface Entry {
 }
 const entryOf = (stdout: string): Entry => (JSON.parse(stdout) as { datasets: Entry[] }).datasets[0]!
 
+/** Lines but for those of the progress, which comes when indexing takes longer than a second: on a busy machine it does. */
+function reasons(stderr: string): string[] {
+  return stderr.split('\n').filter((line) => line !== '' && !/^reading GOT10kDataset/.test(line))
+}
+
 describe('siamtrain data index', () => {
   it('--means decodes each frame once, goes on where it was, and tells what cannot be decoded', async () => {
     const real = path.join(folder, 'real')
@@ -57,7 +62,7 @@ describe('siamtrain data index', () => {
 
   it('builds, then opens, then builds again when told to; results on stdout, reasons on stderr', async () => {
     const first = await runCli(args('--json'), { env: env('a') })
-    expect([first.code, first.stderr]).toEqual([0, ''])
+    expect([first.code, reasons(first.stderr)]).toEqual([0, []])
     const built = entryOf(first.stdout)
     expect(built).toMatchObject({ dataset: 'GOT10kDataset', sequences: 6, frames: 47, problems: { total: 1, counts: { empty_box: 1 } }, fromCache: false })
     expect(built.cacheFile).toContain(path.join(folder, 'a/siamfcpp-native/index/GOT10kDataset-'))
@@ -71,7 +76,7 @@ describe('siamtrain data index', () => {
     writeFileSync(built.cacheFile!, 'junk')
     const mended = await runCli(args('--json'), { env: env('a') })
     expect(entryOf(mended.stdout).fromCache).toBe(false)
-    expect(mended.stderr.trim().split('\n')).toEqual([expect.stringMatching(/^GOT10kDataset: the cached index .* is not used: it is shorter than a header; reading the annotations again$/)])
+    expect(reasons(mended.stderr)).toEqual([expect.stringMatching(/^GOT10kDataset: the cached index .* is not used: it is shorter than a header; reading the annotations again$/)])
   })
 
   it('takes the mode from the configuration and from the environment, which a wrong word is an error of', async () => {
