@@ -4,6 +4,7 @@ import path from 'node:path'
 import { SiamError } from '../../errors.ts'
 import type { PackSample } from '../../native/addon-pack.ts'
 import { packRowBytes } from './format.ts'
+import { formatBytes } from '../../pipeline/format.ts'
 
 /** Frames that are looked at; of small data sets all. */
 export const estimateSamples = 48
