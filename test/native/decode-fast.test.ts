@@ -23,12 +23,13 @@ const everything = (jpeg: Uint8Array) => {
 }
 
 describe.each([2, 4, 8])('a frame at 1/%i', (reduction) => {
-  const encoded = (width: number, height: number, subsampling: '420' | '422' | '444', more = {}) =>
+  const encoded = (width: number, height: number, subsampling: '420' | '422' | '440' | '444', more = {}) =>
     addon.encodeJpeg(testPicture(width, height, 9), width, height, { quality: 90, subsampling, format: 'bgr', ...more })
 
   it.each([
     ['4:2:0, odd size', () => encoded(203, 151, '420')],
     ['4:2:2, odd size', () => encoded(203, 151, '422')],
+    ['4:4:0, odd size', () => encoded(203, 151, '440')],
     ['4:4:4', () => encoded(160, 96, '444')],
     ['restart markers', () => encoded(203, 151, '420', { restartRows: 1 })],
     ['progressive', () => encoded(203, 151, '420', { progressive: true })],
@@ -79,6 +80,30 @@ describe.each([2, 4, 8])('a frame at 1/%i', (reduction) => {
     // A grid that is off by half a pixel of the frame shows as 0.5 here.
     expect(Math.abs(sum / (data.length / 3))).toBeLessThan(0.2)
     expect(worst).toBeLessThan(1.5)
+  })
+
+  /** Levels by which two pictures differ, on average. */
+  const difference = (a: Uint8Array, b: (i: number) => number) => a.reduce((sum, value, i) => sum + Math.abs(value - b(i)), 0) / a.length
+
+  // The same coefficients in several scans are for the library to decode.
+  it.each(['420', '422', '440', '444', 'gray'] as const)('is what the library makes of the same frame, nearly, and the mean of its exact pixels: %s', (subsampling) => {
+    const { data, width, height } = addon.decodeJpeg(readFileSync(shared('data', 'vot-bag', '00000001.jpg')))
+    const encode = (progressive: boolean) => addon.encodeJpeg(data, width, height, { quality: 90, subsampling, format: 'bgr', progressive })
+    const [jpeg, other] = [encode(false), encode(true)]
+    const [ours, theirs] = [addon.decodeReduced(jpeg, everything(jpeg), reduction), addon.decodeReduced(other, everything(other), reduction)]
+    expect([ours.width, ours.height]).toEqual([theirs.width, theirs.height])
+    // It decodes chroma of 4:2:2 and 4:4:0 smaller still, and enlarges it.
+    expect(difference(ours.data, (i) => theirs.data[i]!)).toBeLessThan(/22|40/.test(subsampling) ? 0.5 : 0.02)
+    const exact = addon.decodeJpeg(jpeg).data
+    const mean = (i: number) => {
+      const [c, x, y] = [i % 3, Math.floor(i / 3) % ours.width, Math.floor(i / 3 / ours.width)]
+      let [sum, count] = [0, 0]
+      for (let v = y * reduction; v < Math.min(height, (y + 1) * reduction); v += 1) {
+        for (let u = x * reduction; u < Math.min(width, (x + 1) * reduction); u += 1, count += 1) sum += exact[(v * width + u) * 3 + c]!
+      }
+      return sum / count
+    }
+    expect(difference(ours.data, mean)).toBeLessThan(0.5)
   })
 
   it('finds a file that is cut short, wherever the region lies', () => {

@@ -63,8 +63,8 @@ void TransformRun(const Run& run, int blocks, int16_t* coefficients, const uint8
   }
 }
 
-/// The same to fewer samples, where a kind of its own for blocks with few coefficients would not pay.
-void ReduceRun(const Run& run, int blocks, int16_t* coefficients, uint8_t** out, const ptrdiff_t* stride) {
+/// The same to fewer samples. Only chroma that stays as it is has a kind for few coefficients: there nearly all blocks are of it.
+void ReduceRun(const Run& run, int blocks, int16_t* coefficients, const uint8_t* last, uint8_t** out, const ptrdiff_t* stride, const Kernels& kernels) {
   const RunPlan& plan = run.plan;
   for (int i = 0; i < blocks;) {
     for (int b = 0; b < plan.blocks; ++b, ++i, coefficients += 64) {
@@ -72,7 +72,8 @@ void ReduceRun(const Run& run, int blocks, int16_t* coefficients, uint8_t** out,
       int& prediction = run.prediction[block.component];
       prediction += coefficients[0];
       coefficients[0] = static_cast<int16_t>(prediction);
-      block.transform(coefficients, block.quant, out[b], stride[b]);
+      const bool small = block.transform == kernels.idct && last[i] <= kLastOf4x4;
+      (small ? kernels.idct_4x4 : block.transform)(coefficients, block.quant, out[b], stride[b]);
       out[b] += block.h * block.width;
     }
   }
@@ -96,7 +97,7 @@ SIAM_INLINE bool ReadMcusInline(const Run& run, int count, int mcu_x, int mcu_y,
     const RunStep<int64_t>* const end = plan.read + kRunBlocks;
     if (!ReadRun(run.reader, end - blocks, end, coefficients, last)) return false;
     if (plan.reduced) {
-      ReduceRun(run, blocks, coefficients, out, stride);
+      ReduceRun(run, blocks, coefficients, last, out, stride, kernels);
     } else {
       TransformRun(run, blocks, coefficients, last, out, stride, kernels);
     }

@@ -38,6 +38,15 @@ void CheckIdct(const Kernels& table, Report& report) {
         used = block;
         table.idct(used.data(), quant.data(), got.data(), stride);
         report.Expect(got == expected && used == Block{}, table.name, "idct", BlockKindName(kind), scale);
+        for (const bool half : {true, false}) {
+          std::fill(got.begin(), got.end(), uint8_t{0xA5});
+          auto reduced = got;
+          used = block;
+          (half ? PortableKernels().idct_to_4x4 : PortableKernels().idct_to_2x2)(used.data(), quant.data(), reduced.data(), stride);
+          used = block;
+          (half ? table.idct_to_4x4 : table.idct_to_2x2)(used.data(), quant.data(), got.data(), stride);
+          report.Expect(got == reduced && used == Block{}, table.name, half ? "idct_to_4x4" : "idct_to_2x2", BlockKindName(kind), scale);
+        }
         if (IsIn4x4(block)) {
           std::fill(got.begin(), got.end(), uint8_t{0xA5});
           used = block;
