@@ -18,6 +18,7 @@ import type { LoaderSpec } from '../lib/native/addon.ts'
 import { loadAddon } from '../lib/native/load.ts'
 import { fabricateAnnotations, registerTrackingNetLike, trackingNetLike } from './lib/trackingnet-like.ts'
 import { timingOf } from './lib/stats.ts'
+import { benchLoaderSpec } from './lib/loader-spec.ts'
 
 /** The data set that is measured; TrackingNetDataset itself, once frames may be missing for it. */
 const dataset = trackingNetLike
@@ -73,22 +74,7 @@ async function work(root: string): Promise<Opened> {
 }
 
 function samplerSpec(datasets: LoaderSpec['datasets']): LoaderSpec {
-  return {
-    datasets,
-    seed: 1,
-    negativePairRatio: 0.1,
-    symmetricWindow: false,
-    filter: null,
-    crop: { contextAmount: 0.5, maxScale: 0.3, maxShift: 0.4, maxScaleTemp: 0, maxShiftTemp: 0, zSize: 127, xSize: 303 },
-    target: { totalStride: 8, scoreSize: 17, xSize: 303, numConv3x3: 3 },
-    batchSize: 32,
-    threads: 1,
-    queueBatches: 1,
-    samplesPerEpoch: 1 << 30,
-    startEpoch: 0,
-    startSample: 0,
-    strict: true,
-  }
+  return benchLoaderSpec(datasets, { negativePairRatio: 0.1, symmetricWindow: false, queueBatches: 1 })
 }
 
 function child(root: string, cache: string): Opened & { processSeconds: number } {

@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util'
 import type { LoaderSpec, LoaderStats } from '../lib/native/addon.ts'
 import { loadAddon } from '../lib/native/load.ts'
 import { median } from '../lib/pipeline/median.ts'
+import { benchLoaderSpec } from './lib/loader-spec.ts'
 
 const addon = loadAddon()
 
@@ -47,35 +48,18 @@ function writeSet(dir: string, count: number, width: number, height: number): Fr
 function loaderSpec(set: FrameSet, more: Partial<LoaderSpec>): LoaderSpec {
   const [w, h] = [set.width / 12, set.height / 8]
   const boxes = Array.from({ length: set.count }, (_, k) => [set.width * 0.3 + k, set.height * 0.35, set.width * 0.3 + k + w, set.height * 0.35 + h])
-  return {
-    datasets: [
-      {
-        name: 'bench',
-        ratio: 1,
-        maxDiff: set.count,
-        sequenceDirs: [set.dir],
-        framePatterns: ['%08d.jpg'],
-        firstNumbers: Int32Array.of(1),
-        frameNames: [null],
-        sequenceStart: Uint32Array.of(0, set.count),
-        boxes: Float32Array.from(boxes.flat()),
-      },
-    ],
-    seed: 1,
-    negativePairRatio: 0,
-    symmetricWindow: true,
-    filter: null,
-    crop: { contextAmount: 0.5, maxScale: 0.3, maxShift: 0.4, maxScaleTemp: 0, maxShiftTemp: 0, zSize: 127, xSize: 303 },
-    target: { totalStride: 8, scoreSize: 17, xSize: 303, numConv3x3: 3 },
-    batchSize: 32,
-    threads: 1,
-    queueBatches: 4,
-    samplesPerEpoch: 1 << 30,
-    startEpoch: 0,
-    startSample: 0,
-    strict: true,
-    ...more,
+  const dataset = {
+    name: 'bench',
+    ratio: 1,
+    maxDiff: set.count,
+    sequenceDirs: [set.dir],
+    framePatterns: ['%08d.jpg'],
+    firstNumbers: Int32Array.of(1),
+    frameNames: [null],
+    sequenceStart: Uint32Array.of(0, set.count),
+    boxes: Float32Array.from(boxes.flat()),
   }
+  return benchLoaderSpec([dataset], { queueBatches: 4, ...more })
 }
 
 interface Run {

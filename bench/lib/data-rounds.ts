@@ -4,6 +4,7 @@ import type { LoaderSpec, NativeDatasetIndex, NativeLoader } from '../../lib/nat
 import { loadAddon } from '../../lib/native/load.ts'
 import { loaderUse, type LoaderUse } from '../../lib/pipeline/loader-use.ts'
 import type { FrameSet } from './frame-sets.ts'
+import { benchLoaderSpec } from './loader-spec.ts'
 
 /** Pairs for each second that passed, and for each second of a core: the one to go by on a machine that does other work. */
 export interface Speed {
@@ -35,23 +36,7 @@ export function datasetOf(set: FrameSet): NativeDatasetIndex {
 }
 
 export function specOf(dataset: NativeDatasetIndex, threads: number, rememberMeans: boolean): LoaderSpec {
-  return {
-    datasets: [dataset],
-    seed: 1,
-    negativePairRatio: 0,
-    symmetricWindow: true,
-    filter: null,
-    crop: { contextAmount: 0.5, maxScale: 0.3, maxShift: 0.4, maxScaleTemp: 0, maxShiftTemp: 0, zSize: 127, xSize: 303 },
-    target: { totalStride: 8, scoreSize: 17, xSize: 303, numConv3x3: 3 },
-    batchSize,
-    threads,
-    queueBatches,
-    samplesPerEpoch: 1 << 30,
-    startEpoch: 0,
-    startSample: 0,
-    strict: true,
-    rememberMeans,
-  }
+  return benchLoaderSpec([dataset], { batchSize, threads, queueBatches, rememberMeans })
 }
 
 /** A loader of its own, warmed up, then timed while batches are taken as fast as they come, for about as many seconds. */
