@@ -1,7 +1,8 @@
 /** Packs of tiny data sets, and looking into them. */
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { type PackManifest, type PackRow, packRowBytes, readPackRow } from '../../lib/data/pack/format.ts'
+import { type PackManifest, packRowBytes } from '../../lib/data/pack/format.ts'
+import { type PackRow, readPackRow } from './pack-table.ts'
 import { type PackOptions, type PackReport, makePacks } from '../../lib/data/pack/write-pack.ts'
 import { readDataSettings } from '../../lib/data/settings.ts'
 

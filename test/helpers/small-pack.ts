@@ -7,9 +7,8 @@ import path from 'node:path'
 import { type DatasetIndex, SectionsBuilder } from '../../lib/data/compact-index.ts'
 import { writeIndexFile } from '../../lib/data/index-file.ts'
 import { nameFromPattern } from '../../lib/data/frames.ts'
-import {
-  type PackManifest, type PackRow, contextFactorOf, packFormat, packIndexFile, packManifestFile, packRowBytes, packShardFile, packTableFile, packTableHeader, packVersion, writePackRow,
-} from '../../lib/data/pack/format.ts'
+import { type PackManifest, contextFactorOf, packFormat, packIndexFile, packManifestFile, packRowBytes, packShardFile, packTableFile, packVersion } from '../../lib/data/pack/format.ts'
+import { type PackRow, packTableHeader, writePackRow } from './pack-table.ts'
 import { crc32c } from '../../lib/monitors/tfevents/crc32c.ts'
 import type { LoaderSpec } from '../../lib/native/addon.ts'
 import { loadAddon } from '../../lib/native/load.ts'
