@@ -47,7 +47,8 @@ const noticeableTaking = 0.15
 
 export function verdictOf(situation: Situation): Verdict {
   const { seconds, waitSeconds, loader, cores, computeThreads } = situation
-  const wait = seconds > 0 ? waitSeconds / seconds : 0
+  // Two clocks read one after the other may differ: no wait is longer than the time that it was part of.
+  const wait = seconds > 0 ? Math.min(1, waitSeconds / seconds) : 0
   const taking = loader === null ? null : takingFrom(situation, loader)
   if (wait < noticeableWait) return taking ?? { bound: 'compute', text: 'compute-bound', advice: '' }
   if (loader === null) {

@@ -207,6 +207,7 @@ describe('a process', () => {
     const main = inWorkers(worker)
     const { status, stdout, stderr } = node(main)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(stdout).toMatch(/ends 0\nexit 0\nterminate 1\n/)
+    // terminate() answers 0 where the worker came to its own end first.
+    expect(stdout).toMatch(/ends 0\nexit 0\nterminate [01]\n/)
   })
 })

@@ -128,6 +128,11 @@ describe('verdictOf', () => {
     })
   })
 
+  it('never waits longer than the time it was part of, however short that was', () => {
+    expect(verdictOf({ ...situation(null), seconds: 5e-324, waitSeconds: 1e-17 }).text).toBe('data-bound: 100 % of the time went into waiting for the training data')
+    expect(verdictOf({ ...situation(null), seconds: 0, waitSeconds: 1 }).bound).toBe('compute')
+  })
+
   it('has a verdict and, unless nothing is to gain, advice for any numbers', () => {
     const share = fc.double({ min: 0, max: 1, noNaN: true })
     const loader = fc.record({
