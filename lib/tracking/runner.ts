@@ -2,7 +2,7 @@
  * A tracker over the frames of one sequence.
  */
 import type { Frame } from './frame.ts'
-import type { Box, SiamFCppTracker, TrackResult } from './siamfcpp-tracker.ts'
+import type { Box, Tracker, TrackResult } from './tracker.ts'
 
 export interface SequenceStep extends TrackResult {
   /** 0-based; frame 0 is the one that the tracker was initialized with, its box the given one and its score 1. */
@@ -22,7 +22,7 @@ export interface RunOptions {
  * @param init the target in the first frame
  * @throws what init() and update() throw, and the signal's reason once it is aborted
  */
-export async function* trackSequence(tracker: SiamFCppTracker, frames: Iterable<Frame> | AsyncIterable<Frame>, init: Box, options: RunOptions = {}): AsyncGenerator<SequenceStep, void, undefined> {
+export async function* trackSequence(tracker: Tracker, frames: Iterable<Frame> | AsyncIterable<Frame>, init: Box, options: RunOptions = {}): AsyncGenerator<SequenceStep, void, undefined> {
   let frame = 0
   for await (const image of frames) {
     options.signal?.throwIfAborted()

@@ -10,15 +10,9 @@ import type { NativeTracker, TrackerSpec, TrackStep } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
 import { toNativeFrame, type Frame } from './frame.ts'
+import type { Box, Tracker, TrackResult } from './tracker.ts'
 
-/** x, y, w, h in pixels; x, y is the left-top corner. */
-export type Box = readonly [x: number, y: number, w: number, h: number]
-
-export interface TrackResult {
-  box: [number, number, number, number]
-  /** The network's score of the chosen place, 0 to 1. */
-  score: number
-}
+export type { Box, TrackResult } from './tracker.ts'
 
 export interface TrackerOptions {
   /**
@@ -116,7 +110,8 @@ function trackerSpec(config: Config): TrackerSpec {
  * Follows one target. Calls run in order on the engine thread; the template's features are computed once, in init().
  * All frames of a sequence have one size; init() may be called again for another sequence.
  */
-export class SiamFCppTracker implements Disposable {
+export class SiamFCppTracker implements Tracker {
+  readonly name: string = 'SiamFCppTracker'
   readonly #model: Model
   readonly #ownsModel: boolean
   readonly #native: NativeTracker
