@@ -4,7 +4,7 @@
 import { SiamError } from '../../errors.ts'
 import type { PixelFrame } from '../frame.ts'
 
-const header = /^P6\s(\d+)\s(\d+)\s255\s/
+const header = /^P6\s(\d+)\s(\d+)\s(\d+)\s/
 /** Longer than any header with a size that the decoder takes. */
 const longestHeader = 32
 
@@ -43,8 +43,8 @@ export async function* ppmFrames(chunks: AsyncIterable<Uint8Array>): AsyncGenera
 /** The empty frame that a complete header describes; undefined where bytes of it are missing. */
 function frameOf(head: string): PixelFrame | undefined {
   const match = header.exec(head)
-  if (match === null) {
-    if (head.length < longestHeader && head.startsWith('P6'.slice(0, head.length))) return undefined
+  if (match === null || match[3] !== '255') {
+    if (match === null && head.length < longestHeader && head.startsWith('P6'.slice(0, head.length))) return undefined
     throw new SiamError('ERR_DATA', `Expected a binary PPM picture of 8 bits a channel but found ${JSON.stringify(head.slice(0, 16))}`)
   }
   const width = Number(match[1])

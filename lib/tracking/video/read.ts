@@ -49,7 +49,8 @@ async function probe(ffmpeg: Ffmpeg, file: string, signal: AbortSignal | undefin
   const child = spawn(ffmpeg.path, ['-hide_banner', '-nostdin', ...inputOf(file)], { stdio: ['ignore', 'ignore', 'pipe'], signal })
   const stderr = textOf(child.stderr)
   try {
-    await once(child, 'close')
+    const [, crash] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+    if (crash !== null) throw new SiamError('ERR_DATA', `this is no video that can be decoded: ffmpeg ended by ${crash} on it`, { file })
   } catch (error) {
     signal?.throwIfAborted()
     throw error
@@ -96,9 +97,9 @@ async function* decode(ffmpeg: Ffmpeg, file: string, { signal, onWarning }: Vide
     } catch (error) {
       cut = error
     }
-    const [code] = await closed
+    const [code, crash] = await closed
     signal?.throwIfAborted()
-    if (code !== 0 || frames === 0) throw new SiamError('ERR_DATA', `the video cannot be decoded after ${frames} frames: ${lastWords(await stderr) || `ffmpeg ended with ${code}`}`, { file })
+    if (code !== 0 || frames === 0) throw new SiamError('ERR_DATA', `the video cannot be decoded after ${frames} frames: ${lastWords(await stderr) || `ffmpeg ended ${crash === null ? `with ${code}` : `by ${crash}`}`}`, { file })
     if (cut !== undefined) throw cut
     const complaints = lastWords(await stderr)
     if (complaints !== '') onWarning?.(`the video is damaged; ${frames} frames were decoded: ${complaints}`)
