@@ -133,7 +133,8 @@ it('frames of a pipe give the boxes of their pixels, and an overlay as an animat
   expect(bytes.subarray(0, 6).toString('latin1')).toBe('GIF89a')
   expect([bytes.readUInt16LE(6), bytes.readUInt16LE(8)]).toEqual([480, 360])
   // One graphic control extension a frame, with a delay of 1/25 s.
-  expect(bytes.toString('latin1').match(/\x21\xf9\x04[\x00-\x1f]\x04\x00/g)).toHaveLength(4)
+  const controls = [...bytes.keys()].filter((k) => bytes.readUIntBE(k < bytes.length - 6 ? k : 0, 3) === 0x21f904 && bytes.readUInt16LE(k + 4) === 4)
+  expect(controls).toHaveLength(4)
 
   const cut = run('480x361')
   expect(cut.status).toBe(1)
