@@ -6,6 +6,7 @@ import type { AnnotatedSequence, Annotations, Curve, Evaluation, ScoreColumn, Sc
 import { eaoRange, expectedOverlaps, fragmentsPysot, fragmentsVot, meanExpectedOverlap, type Fragment } from './eao.ts'
 import { meanOf, measureSequence, type SequenceMeasures, type VotCompat } from './measures.ts'
 import type { VotTrackerResults } from './results.ts'
+import { speedOf } from './speed.ts'
 import { framesWithTag, tagNames } from './tags.ts'
 import { votConventions } from './conventions.ts'
 
@@ -165,16 +166,4 @@ function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[
       score: 'accuracy',
     },
   ]
-}
-
-/** Frames a second over the sequences whose times were kept; NaN where none were. */
-function speedOf(results: VotTrackerResults, only?: string): number {
-  let [frames, seconds] = [0, 0]
-  for (const [name, result] of results.sequences) {
-    if (result.seconds === undefined || (only !== undefined && name !== only)) continue
-    // What took no time was not tracked: initialisations and skipped frames in some toolkits.
-    frames += result.seconds.filter((value) => value > 0).length
-    seconds += result.seconds.reduce((sum, value) => sum + value, 0)
-  }
-  return frames / seconds
 }

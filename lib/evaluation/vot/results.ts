@@ -11,7 +11,7 @@ import { parseTrajectory, type Trajectory } from './trajectory.ts'
 export interface VotSequenceResult {
   /** One for each repetition: up to 15 in the reset-based experiment, one in the long-term experiment. */
   runs: readonly Trajectory[]
-  /** Long-term: the tracker's confidence in each frame of the run; NaN in the first. */
+  /** Long-term: the tracker's confidence in each frame of the run; NaN in the first where its line is empty. */
   confidences?: readonly (readonly number[])[]
   /** Seconds that each frame of the first run took, where they were kept. */
   seconds?: readonly number[]
@@ -56,7 +56,7 @@ async function textOf(source: ResultSource, name: string): Promise<string> {
   return (await source.read(name)).toString('utf8')
 }
 
-/** One number a line; the first frame's line is empty, or whatever the tracker wrote there: it does not count. */
+/** One number a line; the line of the first frame, in which the tracker was given the target, may be empty. */
 async function readConfidences(source: ResultSource, files: SequenceFiles, count: number): Promise<number[][]> {
   const all: number[][] = []
   for (const [i, name] of files.confidences.entries()) {
@@ -66,7 +66,7 @@ async function readConfidences(source: ResultSource, files: SequenceFiles, count
     const lines = (await textOf(source, name)).replace(/^\ufeff/, '').replace(/\r?\n$/, '').split(/\r?\n/)
     const file = source.describe(name)
     if (lines.length !== count) throw new SiamError('ERR_DATA', `Expected ${count} lines, one a frame, but found ${lines.length}`, { file, line: Math.min(lines.length, count) })
-    all.push(lines.map((line, frame) => (frame === 0 ? Number.NaN : confidenceOf(line, frame + 1, file))))
+    all.push(lines.map((line, frame) => (frame === 0 && line.trim() === '' ? Number.NaN : confidenceOf(line, frame + 1, file))))
   }
   return all
 }
