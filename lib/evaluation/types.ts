@@ -85,6 +85,8 @@ export interface Curve {
   y: readonly number[]
   /** The number that the curve stands for in its legend (AUC, precision at 20 px), a key of the tracker's scores. */
   score?: string
+  /** Between which x that number is read or averaged, where it is not the whole curve (precision: 20 and 20; EAO: the range of lengths). Plots show it. */
+  scoreRange?: readonly [from: number, to: number]
 }
 
 export type Scores = Record<string, number>
