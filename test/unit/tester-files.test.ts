@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { claimFolder, manifestFile, runSettings } from '../../lib/evaluation/tester/manifest.ts'
 import { isFinished, type ResultFormat, resultPaths, resultTexts, writeResults } from '../../lib/evaluation/tester/result-files.ts'
-import { initialBox, type SequenceRun } from '../../lib/evaluation/tester/sequence-run.ts'
+import type { SequenceRun } from '../../lib/evaluation/tester/sequence-run.ts'
 import { packSubmission } from '../../lib/evaluation/tester/submission.ts'
 import { loadConfig } from '../../lib/config/index.ts'
 import { readZip } from '../helpers/read-zip.ts'
@@ -19,7 +19,7 @@ beforeEach(() => {
 })
 afterAll(() => folders.forEach(removeFolder))
 
-const run: SequenceRun = { regions: [[1.0005, 2.0625, 3.1875, -0.0001], [100.0015, 0.0005, 1e6 + 0.0625, 7.99951]], seconds: [0.020339025, 0.5], scores: [1, 0.1234565] }
+const run: SequenceRun = { lines: [[1.0005, 2.0625, 3.1875, -0.0001], [100.0015, 0.0005, 1e6 + 0.0625, 7.99951]], seconds: [0.020339025, 0.5], confidences: [Number.NaN, 0.1234565] }
 const formats: ResultFormat[] = ['got10k', 'otb', 'vot', 'vot-lt']
 
 describe('result files', () => {
@@ -31,19 +31,19 @@ describe('result files', () => {
   })
 
   it('VOT\'s regions are 32-bit floats with four digits, or codes', () => {
-    const vot = { regions: [1, [1.00005, 2.06255, 310.123456, -0.00001], 2, 0] as SequenceRun['regions'], seconds: [0.1, 0.2, 0.3, 0], scores: [] }
+    const vot: SequenceRun = { lines: [1, [1.00005, 2.06255, 310.123456, -0.00001], 2, 0], seconds: [0.1, 0.2, 0.3, 0], confidences: [] }
     expect(resultTexts('vot', vot)).toEqual(['0.100000\n0.200000\n0.300000\n0.000000\n', '1\n1.0000,2.0626,310.1234,-0.0000\n2\n0\n'])
   })
 
   it('long-term confidences begin with an empty line', () => {
-    expect(resultTexts('vot-lt', { ...run, regions: [1, [1, 2, 3, 4]] }).slice(1)).toEqual(['\n0.123456\n', '1\n1.0000,2.0000,3.0000,4.0000\n'])
+    expect(resultTexts('vot-lt', { ...run, lines: [1, [1, 2, 3, 4]] }).slice(1)).toEqual(['\n0.123456\n', '1\n1.0000,2.0000,3.0000,4.0000\n'])
   })
 
   it('lie where the toolkits look for them', () => {
     expect(formats.map((format) => resultPaths(format, '/r/T', 'bag').map((file) => path.relative('/r', file)))).toEqual([
       ['T/bag/bag_time.txt', 'T/bag/bag_001.txt'],
       ['T/times/bag_time.txt', 'T/bag.txt'],
-      ['T/baseline/bag/bag_time.value', 'T/baseline/bag/bag_001.txt'],
+      ['T/baseline/bag/bag_time.txt', 'T/baseline/bag/bag_001.txt'],
       ['T/longterm/bag/bag_time.txt', 'T/longterm/bag/bag_001_confidence.value', 'T/longterm/bag/bag_001.txt'],
     ])
   })
@@ -65,13 +65,6 @@ describe('result files', () => {
   it('a folder that cannot be made', async () => {
     writeFileSync(path.join(dir, 'T'), '')
     await expect(writeResults('otb', path.join(dir, 'T'), 'bag', run)).rejects.toMatchObject({ code: 'ERR_IO' })
-  })
-
-  it('a polygon starts as an upright box, x,y,w,h as it stands', () => {
-    expect(initialBox([10, 20, 30, 40])).toEqual([10, 20, 30, 40])
-    const [x, y, w, h] = initialBox([10, 20, 40, 20, 40, 60, 10, 60])
-    expect([x, y, w, h].map((value) => Math.round(value))).toEqual([10, 20, 31, 41])
-    expect(() => initialBox(null)).toThrow(expect.objectContaining({ code: 'ERR_DATA' }))
   })
 })
 

@@ -141,7 +141,7 @@ async function runPlan(plan: TestPlan, setup: WorkerSetup, settings: RunSettings
   }
   if (failed.length > 0) return outcome
   if (plan.secret) outcome.submission = await packSubmission(format, plan.folder, benchmark.sequences.map(({ name }) => name))
-  else if (options.evaluate !== false) outcome.evaluation = await evaluateRun(benchmark, plan)
+  else if (options.evaluate !== false) outcome.evaluation = await evaluateRun(benchmark, plan.folder)
   return outcome
 }
 
