@@ -16,7 +16,8 @@ const [plainColour, bestColour] = [colours[0], colours[1]]
 
 /** @returns a complete SVG document */
 export function searchChart(report: SearchReport): string {
-  const { parameters, result, score, benchmark, sequences } = report
+  const { parameters, result, benchmark, sequences } = report
+  const score = result.main
   const drawn = result.trials.filter((trial) => trial.score !== null)
   const columns = Math.min(mostColumns, parameters.length)
   const rows = Math.ceil(parameters.length / columns)
@@ -38,7 +39,8 @@ export function searchChart(report: SearchReport): string {
   return chartDocument({ id: 'search', title, description: `${score.title} of ${plural(result.trials.length, 'trial')} over the values of ${names.join(', ')}; ${said}.`, width, height: top + rows * (panel.height + gap.y) - 14 }, body)
 }
 
-function drawPanel(box: Box, { range }: SearchParameter, name: string, index: number, first: boolean, { result, score, sequences }: SearchReport, drawn: readonly TrialResult[], domain: readonly [number, number]): string[] {
+function drawPanel(box: Box, { range }: SearchParameter, name: string, index: number, first: boolean, { result, sequences }: SearchReport, drawn: readonly TrialResult[], domain: readonly [number, number]): string[] {
+  const score = result.main
   const y = scaleOf(domain, [box.top + box.height, box.top], 4)
   const x = valueScale(range, box)
   const out = axes(box, { ...x.scale, ticks: x.ticks }, y, { x: x.labels === undefined ? clipTo(name, box.width, 13) : '', y: first ? score.title : '' })

@@ -8,6 +8,13 @@ import { ioError } from '../checkpoint/io-error.ts'
 import { SiamError } from '../errors.ts'
 import type { ParameterValue } from './space.ts'
 
+/** What a score is, for readers. */
+export interface MainScore {
+  id: string
+  title: string
+  digits: number
+}
+
 export interface JournalEntry {
   /** 0 for the first share of the sequences; always 0 in a random search. */
   rung: number
@@ -17,6 +24,8 @@ export interface JournalEntry {
   sequences: number
   /** null where the tracker gave no numbers with these values. */
   score: number | null
+  /** What the score is; absent with an error. */
+  main?: MainScore
   /** All scores of the evaluation; null for what is not a number. */
   scores: Readonly<Record<string, number | null>>
   error?: string
@@ -110,9 +119,14 @@ function parseEntry(file: string, line: string, number: number): JournalEntry {
   const entry = parse(line)
   const whole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
   const fine =
-    entry !== undefined && whole(entry['rung']) && whole(entry['trial']) && whole(entry['sequences']) && Array.isArray(entry['values']) && (entry['score'] === null || typeof entry['score'] === 'number') && typeof entry['scores'] === 'object'
+    entry !== undefined && whole(entry['rung']) && whole(entry['trial']) && whole(entry['sequences']) && Array.isArray(entry['values']) && (entry['score'] === null || typeof entry['score'] === 'number') && typeof entry['scores'] === 'object' && (entry['main'] === undefined || isMain(entry['main']))
   if (!fine) throw new SiamError('ERR_DATA', 'the journal is damaged: a line in the middle is not what was written there', { file, line: number, hint: 'remove that line to have its trial run again' })
   return entry as unknown as JournalEntry
+}
+
+function isMain(value: unknown): boolean {
+  const { id, title, digits } = (value ?? {}) as Partial<MainScore>
+  return typeof id === 'string' && typeof title === 'string' && Number.isInteger(digits) && (digits as number) >= 0 && (digits as number) <= 20
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

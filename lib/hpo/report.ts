@@ -8,8 +8,6 @@ import { columnName, configKey, type ParameterValue, type SearchParameter } from
 export interface SearchReport {
   /** As tables name it, with its part. */
   benchmark: string
-  /** What the score is. */
-  score: { id: string; title: string; digits: number }
   method: string
   seed: number
   sequences: number
@@ -18,10 +16,11 @@ export interface SearchReport {
 }
 
 /** The best trials, a line each. @param top how many; the rest is counted */
-export function searchTable({ score, parameters, result, sequences }: SearchReport, top: number): string {
+export function searchTable({ parameters, result, sequences }: SearchReport, top: number): string {
+  const { main } = result
   const halving = result.rungs.length > 1
-  const head = ['trial', ...shortNames(parameters), ...(halving ? ['sequences'] : []), score.title]
-  const rows = result.trials.slice(0, top).map((trial) => [String(trial.trial), ...trial.values.map(shown), ...(halving ? [`${trial.sequences}/${sequences}`] : []), scoreText(trial, score.digits)])
+  const head = ['trial', ...shortNames(parameters), ...(halving ? ['sequences'] : []), main.title]
+  const rows = result.trials.slice(0, top).map((trial) => [String(trial.trial), ...trial.values.map(shown), ...(halving ? [`${trial.sequences}/${sequences}`] : []), scoreText(trial, main.digits)])
   const widths = head.map((title, c) => Math.max(title.length, ...rows.map((row) => (row[c] as string).length)))
   const line = (cells: readonly string[]): string => cells.map((cell, c) => cell.padStart(widths[c] as number)).join('  ').trimEnd()
   const rest = result.trials.length - rows.length
@@ -42,11 +41,11 @@ export function searchCsv({ parameters, result }: SearchReport): string {
 const cell = (value: ParameterValue): CsvCell => (typeof value === 'boolean' ? (value ? 'True' : 'False') : value)
 
 /** The whole result, JSON.stringify-able. */
-export function searchJson({ benchmark, score, method, seed, sequences, parameters, result }: SearchReport): Record<string, unknown> {
+export function searchJson({ benchmark, method, seed, sequences, parameters, result }: SearchReport): Record<string, unknown> {
   const trialJson = ({ values, ...rest }: TrialResult): Record<string, unknown> => ({ ...rest, values: Object.fromEntries(parameters.map((parameter, i) => [configKey(parameter), values[i]])) })
   return {
     benchmark,
-    score: score.id,
+    score: result.main.id,
     method,
     seed,
     sequences,

@@ -2,7 +2,7 @@
 import { SiamError } from '../errors.ts'
 import type { Evaluation } from '../evaluation/types.ts'
 import { drawTrial, overridesOf } from './draw.ts'
-import { Journal, type JournalEntry, type SearchIdentity } from './journal.ts'
+import { Journal, type JournalEntry, type MainScore, type SearchIdentity } from './journal.ts'
 import { costOf, mixed, planRungs, type Rung, type SearchMethod } from './rungs.ts'
 import { columnName, type ParameterValue, type SearchParameter } from './space.ts'
 
@@ -68,6 +68,8 @@ export interface SearchResult {
   rungs: readonly Rung[]
   /** Sequences tracked by all trials, were none kept. */
   cost: number
+  /** What the score is. */
+  main: MainScore
   /** The best first: those scored on all sequences, then those that fell out before. */
   trials: readonly TrialResult[]
   /** The best of those scored on all sequences; undefined where none has a score. */
@@ -97,11 +99,12 @@ export async function searchHyperParameters(options: SearchOptions): Promise<Sea
       field = scored.toSorted(better).map(({ trial }) => trial)
     }
     const results = [...last.values()].sort((a, b) => b.rung - a.rung || better(a, b)).map((entry): TrialResult => {
-      const { error, ...rest } = entry
+      const { error, main: _, ...rest } = entry
       return { ...rest, overrides: overridesOf(parameters, entry.values), ...(error === undefined ? {} : { error }) }
     })
     const [first] = results
-    return { rungs, cost: costOf(rungs), trials: results, best: first?.score === null ? undefined : first }
+    const main = [...last.values()].find((entry) => entry.main !== undefined)?.main ?? { id: 'score', title: 'score', digits: 3 }
+    return { rungs, cost: costOf(rungs), main, trials: results, best: first?.score === null ? undefined : first }
   } finally {
     await journal.close()
   }
@@ -184,7 +187,7 @@ class Run {
     let entry: JournalEntry
     try {
       const { score, evaluation } = await evaluate({ trial, overrides: overridesOf(parameters, values), sequences, workers, signal })
-      entry = { ...common, score: finite(score), scores: scoresOf(evaluation) }
+      entry = { ...common, score: finite(score), main: mainOf(evaluation), scores: scoresOf(evaluation) }
     } catch (error) {
       if (!(error instanceof SiamError) || error.code !== 'ERR_NONFINITE') throw error
       entry = { ...common, score: null, scores: {}, error: error.message }
@@ -207,6 +210,11 @@ class Run {
     if (JSON.stringify(drawn) === JSON.stringify(values) && this.#rungs[rung]?.sequences === sequences) return
     throw new SiamError('ERR_DATA', `the journal is damaged: trial ${trial} on ${sequences} sequences is none of this search`, { file: this.#options.journal, hint: 'remove its line to have the trial run again' })
   }
+}
+
+function mainOf({ main, columns }: Evaluation): MainScore {
+  const { title, digits } = columns.find(({ id }) => id === main) ?? { title: main, digits: 3 }
+  return { id: main, title, digits }
 }
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
