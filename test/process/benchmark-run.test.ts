@@ -98,6 +98,8 @@ describe('runTesters', () => {
     const config = await tinyConfig('test.track.model.task_model.SiamTrack.pretrain_model_path=')
     await expect(runTesters(config, { benchmarks: [{ benchmark: 'GOT-10k', root: data('got') }] })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: 'there are no weights to track with' })
     await expect(runTestersOn('GOT-10k', data('got'), { workers: 0 })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringContaining('for workers') })
+    await expect(runTestersOn('TOB', data('got'), {})).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: 'there is no benchmark "TOB"' })
+    await expect(runTestersOn('OTB', '/nowhere', { weights: '/nowhere.pkl' })).rejects.toMatchObject({ code: 'ERR_IO', file: '/nowhere.pkl' })
     const reason = new Error('enough')
     await expect(runTestersOn('GOT-10k', data('got'), { out: out('aborted'), signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
   })
