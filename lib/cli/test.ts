@@ -106,7 +106,7 @@ async function print(outcomes: readonly TestOutcome[], flags: TestFlags, say: (l
   for (const outcome of outcomes) {
     for (const { sequence, error } of outcome.failed) say(`${outcome.benchmark} ${sequence}: ${error.toLine()}`)
     const name = outcome.subset === undefined ? outcome.benchmark : `${outcome.benchmark} ${outcome.subset}`
-    const kept = outcome.kept === 0 ? '' : `, ${outcome.kept} of them from before`
+    const kept = outcome.kept === 0 ? '' : `, ${outcome.kept} of them from before,`
     say(`${name}: results of ${outcome.sequences} sequences${kept} in ${outcome.results}`)
     if (outcome.evaluation !== undefined) {
       if (flags.json !== true) process.stdout.write(`${name}: ${scoresText(outcome.evaluation)}\n`)
