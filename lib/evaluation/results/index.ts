@@ -77,6 +77,7 @@ async function readTracker(source: ResultSource, annotations: Annotations, files
 }
 
 async function readSequence(source: ResultSource, sequence: AnnotatedSequence, files: SequenceFiles, benchmark: string, short: 'error' | 'pad', warn: (message: string) => void): Promise<SequenceResult> {
+  if (files.twice !== undefined) throw new SiamError('ERR_DATA', `there are two files for one run over ${sequence.name}`, { file: source.describe(files.twice), hint: 'keep one of them, or give each tracker a folder of its own' })
   const runs: (readonly Rect[])[] = []
   for (const entry of files.runs) {
     const file = source.describe(entry)
