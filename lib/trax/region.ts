@@ -15,13 +15,14 @@ export function parseRegion(text: string): Box {
   if ((numbers.length !== 4 && !polygon) || !numbers.every(Number.isFinite)) {
     throw malformed(`expected a region x,y,w,h or x1,y1,x2,y2,x3,y3,… but found ${JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}…` : text)}`)
   }
-  const box = polygon ? boxOf(numbers) : (numbers as unknown as Box)
-  if (!(box[2] > 0 && box[3] > 0)) throw malformed(`expected a region with an area but found ${JSON.stringify(text)}`)
-  return box
+  // A polygon's box counts its border pixels, so even a point has one.
+  const [, , w, h] = polygon ? around(numbers) : (numbers as unknown as Box)
+  if (!(w > 0 && h > 0)) throw malformed(`expected a region with an area but found ${JSON.stringify(text)}`)
+  if (!polygon) return numbers as unknown as Box
+  return numbers.length === 8 ? centerToRect(axisAlignedBox(numbers)) : around(numbers)
 }
 
-function boxOf(polygon: readonly number[]): Box {
-  if (polygon.length === 8) return centerToRect(axisAlignedBox(polygon))
+function around(polygon: readonly number[]): Box {
   const xs = polygon.filter((_, i) => i % 2 === 0)
   const ys = polygon.filter((_, i) => i % 2 === 1)
   const [left, top] = [Math.min(...xs), Math.min(...ys)]

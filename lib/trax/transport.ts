@@ -3,6 +3,7 @@
  * machine (the client listens, as the reference library has it).
  */
 import net from 'node:net'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SiamError } from '../errors.ts'
 
@@ -15,10 +16,8 @@ export interface Transport {
   abort: () => void
 }
 
-type Input = AsyncIterable<Uint8Array> & { destroy: () => unknown }
-
 /** Standard input and output. Everything else that the process prints goes to standard error. */
-export function standardTransport(input: Input = process.stdin, output: NodeJS.WritableStream = process.stdout): Transport {
+export function standardTransport(input: Readable = process.stdin, output: NodeJS.WritableStream = process.stdout): Transport {
   return {
     input: readable(input),
     write: (text) => writeTo(output, text),
@@ -78,9 +77,10 @@ function overSocket(socket: net.Socket): Transport {
   }
 }
 
-async function* readable(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+/** Who stops reading may still write: a socket must not be closed for it. */
+async function* readable(input: Readable): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    yield* input
+    yield* input.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
   } catch (cause) {
     throw lost(cause)
   }
