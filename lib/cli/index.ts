@@ -26,6 +26,8 @@ const commands: readonly CommandEntry[] = [
   { name: 'train', summary: 'train a tracker as a configuration says', load: async () => (await import('./train.ts')).registerTrainCommand },
   { name: 'track', summary: 'follow a target through a sequence of images', load: async () => (await import('./track.ts')).registerTrackCommand },
   { name: 'trax', summary: 'serve the tracker to the VOT toolkits (TraX protocol)', load: async () => (await import('./trax.ts')).registerTraxCommand },
+  { name: 'eval', summary: 'score trackers on a benchmark from their result files', load: async () => (await import('./eval.ts')).registerEvalCommand },
+  { name: 'test', summary: 'run the configured tracker over benchmarks, and score it', load: async () => (await import('./test.ts')).registerTestCommand },
   { name: 'bench', summary: 'measure speed beside a yardstick in Python', load: async () => (await import('./bench.ts')).registerBenchCommand },
 ]
 
