@@ -90,7 +90,7 @@ function evaluateTracker(annotations: Annotations, results: VotTrackerResults, c
     tracker: results.tracker,
     source: results.source,
     scores: total,
-    curves: curvesOf(curve, measured, total),
+    curves: curvesOf(curve, measured, total, range),
     sequences: measured.map((one) => ({ sequence: one.sequence.name, frames: one.sequence.truth.length, scores: { ...scoresOf([one], compat), eao: Number.NaN, fps: speedOf(results, one.sequence.name) } })),
     attributes: tagNames(annotations).map((tag) => attributeOf(tag, measured, compat, range)),
     missing,
@@ -143,7 +143,7 @@ function attributeOf(tag: string, measured: readonly SequenceMeasures[], compat:
   return { attribute: tag, count, scores: { accuracy: meanOf(overlaps), robustness: (lost / count) * 100, lost, eao } }
 }
 
-function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[], total: Scores): Curve[] {
+function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[], total: Scores, range: readonly [number, number]): Curve[] {
   const frames = measured.reduce((sum, { sequence }) => sum + sequence.truth.length, 0)
   const known = curve.flatMap((value, i) => (Number.isNaN(value) ? [] : [i]))
   return [
@@ -155,6 +155,7 @@ function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[
       x: known.map((i) => i + 1),
       y: known.map((i) => curve[i] as number),
       score: 'eao',
+      scoreRange: range,
     },
     {
       id: 'ar',
