@@ -8,6 +8,9 @@ import { configKey, type SearchParameter, type SearchSpace } from './space.ts'
 /** Sections that a tracker is made of; what is searched elsewhere would not change a box. */
 const sections = ['pipeline', 'model']
 
+/** Of a tracker: what a configuration says of these is not used, as in the original. */
+const computed = ['score_size', 'score_offset']
+
 /**
  * @param file      of the configuration
  * @param overrides that it was loaded with
@@ -38,6 +41,9 @@ function checkPath(config: Config, parameter: SearchParameter): void {
   const tracker = requireTest(config).pipeline?.name
   if (path[0] === 'pipeline' && path.length > 2 && path[1] !== tracker) {
     throw new SiamError('ERR_CONFIG', `${key} is searched, but the configuration's tracker is ${tracker ?? 'not named'}: nothing would change`, { ...origin, hint: 'give ranges of the tracker that test.track.pipeline.name names' })
+  }
+  if (path[0] === 'pipeline' && computed.includes(path.at(-1) as string)) {
+    throw new SiamError('ERR_CONFIG', `${key} is searched, but it is computed from other sizes: nothing would change`, origin)
   }
   let value: unknown = track
   for (const [depth, part] of path.entries()) {

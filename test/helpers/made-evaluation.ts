@@ -29,7 +29,7 @@ function curvesOf(quality: number): Curve[] {
 export function madeEvaluation(names: readonly string[] = trackerNames.slice(0, 5), sequenceCount = 12): Evaluation {
   const sequences = range(sequenceCount).map((i) => `Sequence${i + 1}`)
   const trackers = names.map((tracker, t): TrackerEvaluation => {
-    const quality = 0.72 - t * 0.055 + 0.02 * noise(t, 5)
+    const quality = 0.72 * 0.93 ** t + 0.02 * noise(t, 5)
     const curves = curvesOf(quality)
     const score = (s: number, k: number): number => Math.min(1, Math.max(0, quality + 0.5 * (noise(t + 1, s * 7 + k) - 0.5)))
     const scoresAt = (s: number): Scores => ({ auc: score(s, 1), precision: score(s, 2), norm_precision: score(s, 3), fps: 30 + 20 * noise(s, t) })

@@ -32,6 +32,7 @@ describe('ranges beside a configuration', () => {
     ["another tracker's section", ranges('mem_coef_hpo_range: [0.5, 0.6]').replace('SiamFCppTracker', 'SiamFCppMultiTempTracker'), 5, "the configuration's tracker is SiamFCppTracker", 'test.track.pipeline.name'],
     ['a section', 'test:\n  track:\n    pipeline:\n      SiamFCppTracker_hpo_range: [0.5, 0.6]\n', 4, 'is a section', undefined],
     ['what changes no box', 'test:\n  track:\n    tester:\n      GOT10kTester:\n        device_num_hpo_range: [1, 4]\n', 5, 'changes no box', undefined],
+    ['what is computed', ranges('score_size_hpo_range: [17, 25]'), 5, 'is computed from other sizes', undefined],
     ['a value of another type', ranges('total_stride_hpo_range: [4.5, 8.0]'), 5, 'a value that the configuration refuses', undefined],
     ['a choice that is none', ranges('windowing_hpo_range: [cosine, hann, uniform]'), 5, 'hann', undefined],
   ])('refuse %s: ERR_CONFIG with file and line', async (_, text, line, words, hint) => {

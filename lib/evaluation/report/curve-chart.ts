@@ -26,8 +26,10 @@ export interface CurveChart {
   series: readonly CurveSeries[]
 }
 
-const box: Box = { left: 72, top: 48, width: 350, height: 280 }
-const legendLeft = box.left + box.width + 26
+const frame = { left: 72, top: 48, width: 350, height: 280 } as const
+/** Where many trackers make the legend long, the plot grows with it up to here. */
+const mostHeight = 430
+const legendLeft = frame.left + frame.width + 26
 const rowHeight = 21
 const sampleWidth = 30
 /** Of an axis of shares on which points lie. */
@@ -38,6 +40,7 @@ const nearPixels = 0.4
 /** @returns a complete SVG document */
 export function curveChart({ id, benchmark, scoreColumn, series }: CurveChart): string {
   const first = (series[0] as CurveSeries).curve
+  const box: Box = { ...frame, height: Math.min(mostHeight, Math.max(frame.height, series.length * rowHeight)) }
   const domain = series.every(({ curve }) => curve.x.length <= 1) ? pointDomain : niceDomain
   const x = scaleOf(domain(series.flatMap(({ curve }) => curve.x)), [box.left, box.left + box.width])
   const y = scaleOf(domain(series.flatMap(({ curve }) => curve.y)), [box.top + box.height, box.top])
@@ -49,7 +52,7 @@ export function curveChart({ id, benchmark, scoreColumn, series }: CurveChart): 
   const title = titled(first.title, benchmark)
   const body = [
     text(box.left, 28, clipTo(title, legendRight - box.left, 16, true), 'strong', 'font-size="16" font-weight="bold"'),
-    ...rangeShade(first, x),
+    ...rangeShade(first, x, box),
     ...axes(box, x, y, { x: first.xLabel, y: first.yLabel }),
     // The best is drawn last, on top.
     ...series.toReversed().map((one) => drawn(one, x, y, series.indexOf(one) === 0, scoreColumn)),
@@ -73,7 +76,7 @@ function titled(title: string, benchmark: string): string {
 }
 
 /** Where the legend's number is read off. */
-function rangeShade({ scoreRange }: Curve, x: Scale): string[] {
+function rangeShade({ scoreRange }: Curve, x: Scale, box: Box): string[] {
   if (scoreRange === undefined) return []
   const [from, to] = scoreRange.map((value) => x.at(Math.min(x.high, Math.max(x.low, value)))) as [number, number]
   if (to > from) return [`<rect x="${round(from)}" y="${box.top}" width="${round(to - from)}" height="${box.height}" class="shade" fill="#9aa5b1" fill-opacity="0.16"/>`]
@@ -114,7 +117,7 @@ function pixels({ x: xs, y: ys }: Curve, x: Scale, y: Scale): (readonly [number,
 function marksAlong(points: readonly (readonly [number, number])[], shape: Shape, colour: string, index: number): string {
   const wanted = 5
   const shift = ((index * 0.37) % 1) / wanted
-  const at = Array.from({ length: wanted }, (_, k) => box.left + box.width * (k / wanted + shift))
+  const at = Array.from({ length: wanted }, (_, k) => frame.left + frame.width * (k / wanted + shift))
   const nearest = at.map((px) => points.reduce((best, point) => (Math.abs(point[0] - px) < Math.abs(best[0] - px) ? point : best)))
   return [...new Set(nearest)].map(([px, py]) => mark(px, py, shape, colour, 3.6)).join('')
 }

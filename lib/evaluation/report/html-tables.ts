@@ -43,7 +43,7 @@ export function numberTable({ of, columns, rows, compete, sortable = false, capt
     return `<tr><th scope="row" title="${escape(name)}">${named(name)}</th>${cells.join('')}</tr>`
   })
   return [
-    `<div class="scroll"><table${sortable ? ' class="sortable"' : ''} aria-label="${escape(caption)}">`,
+    `<div class="scroll" role="region" aria-label="${escape(caption)}" tabindex="0"><table${sortable ? ' class="sortable"' : ''} aria-label="${escape(caption)}">`,
     `<thead><tr>${head}</tr></thead>`,
     `<tbody>`,
     ...body,

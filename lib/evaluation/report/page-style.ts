@@ -30,7 +30,9 @@ th:last-child, td:last-child { padding-right: 0.4rem; }
 thead th { vertical-align: bottom; font-weight: 600; border-bottom: 1px solid var(--ink); }
 tbody th { max-width: 24rem; overflow: hidden; text-overflow: ellipsis; }
 thead th { min-width: 4.5rem; max-width: 13rem; white-space: normal; overflow-wrap: break-word; line-height: 1.3; }
-tbody tr:hover { background: var(--tint); }
+tbody tr:hover, tbody tr:hover th { background: var(--tint); }
+/* Of a table that is wider than the page, the names stay in sight. */
+tbody th, thead th:first-child { position: sticky; left: 0; background: var(--page); }
 tbody tr + tr > * { border-top: 1px solid var(--hair); }
 td b { font-weight: 700; }
 td u { text-underline-offset: 0.2em; text-decoration-thickness: 1px; }
@@ -59,6 +61,7 @@ footer { margin-top: 3.5rem; padding-top: 0.8rem; border-top: 1px solid var(--ru
   .plots { grid-template-columns: 1fr 1fr; }
   figure, tr, .notice { break-inside: avoid; }
   .scroll { overflow: visible; }
+  tbody th, thead th:first-child { position: static; }
   table { font-size: 8.5pt; } th, td { padding: 0.15rem 0.5rem; }
   thead { display: table-header-group; }
   a { color: inherit; text-decoration: none; }
