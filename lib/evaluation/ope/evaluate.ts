@@ -41,6 +41,7 @@ export function evaluateOnePass(annotations: Annotations, results: readonly Trac
   const conventions = conventionsOf(annotations.benchmark, compat, options.conventions)
   const isGot10k = annotations.benchmark === 'GOT-10k'
   const warnings: string[] = []
+  if (conventions.clip && annotations.sequences.some(({ size }) => size === undefined)) warnings.push('the size of the frames is not known for all sequences; there, boxes are not cut at the border')
   const trackers = results.map((tracker) => evaluateTracker(annotations, tracker, conventions, missing, isGot10k, warnings))
   const columns = columnsOf(conventions, isGot10k).filter(({ id }) => id !== 'fps' || trackers.some(({ scores }) => !Number.isNaN(scores.fps)))
   const main = isGot10k ? 'ao' : 'auc'
