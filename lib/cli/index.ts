@@ -25,6 +25,7 @@ const commands: readonly CommandEntry[] = [
   { name: 'doctor', summary: 'check libtorch, the addon and the devices', load: async () => (await import('./doctor.ts')).registerDoctorCommand },
   { name: 'train', summary: 'train a tracker as a configuration says', load: async () => (await import('./train.ts')).registerTrainCommand },
   { name: 'track', summary: 'follow a target through a sequence of images', load: async () => (await import('./track.ts')).registerTrackCommand },
+  { name: 'eval', summary: 'score trackers on a benchmark from their result files', load: async () => (await import('./eval.ts')).registerEvalCommand },
   { name: 'test', summary: 'run the configured tracker over benchmarks, and score it', load: async () => (await import('./test.ts')).registerTestCommand },
   { name: 'bench', summary: 'measure speed beside a yardstick in Python', load: async () => (await import('./bench.ts')).registerBenchCommand },
 ]

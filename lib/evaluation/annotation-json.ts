@@ -87,7 +87,8 @@ function tagsOf(found: Entry, frames: number, bad: (message: string) => SiamErro
   const tags: Record<string, readonly number[]> = {}
   for (const tag of tagNames) {
     const values = found[tag]
-    if (values === undefined) continue
+    // An empty list says that no frame has the tag.
+    if (values === undefined || (Array.isArray(values) && values.length === 0)) continue
     if (!Array.isArray(values) || values.length !== frames || !values.every((value) => value === 0 || value === 1)) throw bad(`expected 0 or 1 of ${tag} for each of ${frames} frames`)
     tags[tag] = values
   }

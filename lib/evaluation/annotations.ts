@@ -46,16 +46,25 @@ export async function readAnnotations(name: string, file: string, options: Annot
   return { benchmark: benchmark.name, ...(subset === undefined ? {} : { subset }), protocol: benchmark.protocol, source: json, sequences }
 }
 
-/** `OTB2015.json` and the like in a folder. */
+/** Benchmarks that are parts of another, whose file may be given for them. */
+const wholes: Readonly<Record<string, string>> = { OTB2013: 'OTB2015', OTB50: 'OTB2015' }
+
+/** `OTB2015.json` and the like in a folder, under any of the benchmark's names. */
 async function jsonWithin(folder: string, benchmark: string): Promise<string | undefined> {
-  const names = (await readdir(folder)).filter((each) => each.toLowerCase().endsWith('.json'))
-  const found = names.find((each) => nameKey(each.slice(0, -'.json'.length)) === nameKey(benchmark))
+  const names = (await readdir(folder)).filter((each) => each.toLowerCase().endsWith('.json')).sort()
+  const called = (each: string): string | undefined => {
+    try {
+      return findBenchmark(each.slice(0, -'.json'.length)).benchmark.name
+    } catch {
+      return undefined
+    }
+  }
+  const found = names.find((each) => called(each) === benchmark) ?? (wholes[benchmark] === undefined ? undefined : names.find((each) => called(each) === wholes[benchmark]))
   return found === undefined ? undefined : path.join(folder, found)
 }
 
-/** OTB2013 and OTB50 are parts of OTB2015, whose file may be given for them. */
 function ofBenchmark(sequences: readonly AnnotatedSequence[], benchmark: string): readonly AnnotatedSequence[] {
-  if (benchmark !== 'OTB2013' && benchmark !== 'OTB50') return sequences
+  if (wholes[benchmark] === undefined) return sequences
   const folders = new Set(otbFolders(benchmark).map(nameKey))
   const part = sequences.filter(({ name }) => folders.has(nameKey(name)) || folders.has(nameKey(name.replace(/[._-]\d+$/, ''))))
   return part.length === 0 ? sequences : part

@@ -99,11 +99,11 @@ function evaluateTracker(annotations: Annotations, tracker: TrackerResults, conv
 function scoreRuns(sequence: AnnotatedSequence, result: SequenceResult, conventions: Conventions): FrameScores {
   const runs = [result.boxes, ...(result.moreRuns ?? [])]
   for (const boxes of runs) {
-    if (boxes.length !== sequence.truth.length) {
+    if (boxes.length !== sequence.truth.length && !(result.partial === true && boxes.length < sequence.truth.length)) {
       throw new SiamError('ERR_DATA', `expected ${sequence.truth.length} boxes for ${sequence.name}, one for each annotated frame, but found ${boxes.length}`, { file: result.file })
     }
   }
-  return joinFrames(runs.map((boxes) => scoreFrames(sequence, boxes, conventions)))
+  return joinFrames(runs.map((boxes) => scoreFrames({ ...sequence, truth: sequence.truth.slice(0, boxes.length) }, boxes, conventions)))
 }
 
 /** A tracker that gave nothing is not given the first box either. */

@@ -13,6 +13,8 @@ export interface SequenceFiles {
   /** One for each run, in the order of their numbers. */
   runs: string[]
   times?: string
+  /** A second file of one of the runs. */
+  twice?: string
 }
 
 export interface TrackerFiles {
@@ -96,9 +98,10 @@ function filesOf(group: Group, sequences: readonly string[]): Omit<TrackerFiles,
   const times = matchNames(sequences, [...group.times.keys()])
   const found = new Map<string, SequenceFiles>()
   for (const [sequence, stem] of matched) {
-    const runs = (byStem.get(stem) as FoundFile[]).toSorted((a, b) => a.run - b.run || (a.entry < b.entry ? -1 : 1)).map(({ entry }) => entry)
+    const files = (byStem.get(stem) as FoundFile[]).toSorted((a, b) => a.run - b.run || (a.entry < b.entry ? -1 : 1))
+    const twice = files.find(({ run }, i) => run === files[i - 1]?.run)?.entry
     const time = group.times.get(stem) ?? group.times.get(times.get(sequence) ?? '')
-    found.set(sequence, { runs, ...(time === undefined ? {} : { times: time }) })
+    found.set(sequence, { runs: files.map(({ entry }) => entry), ...(time === undefined ? {} : { times: time }), ...(twice === undefined ? {} : { twice }) })
   }
   const used = new Set(matched.values())
   return { sequences: found, unknown: sortedNames(stems.filter((stem) => !used.has(stem))) }
