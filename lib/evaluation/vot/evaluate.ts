@@ -47,22 +47,21 @@ export function evaluateVot(annotations: Annotations, results: readonly VotTrack
     protocol: 'vot',
     compat,
     conventions: votConventions(compat, range),
-    columns: columnsOf(compat),
+    columns: scoreColumns,
     main: 'eao',
     trackers: results.map((tracker) => evaluateTracker(annotations, tracker, compat, range, warnings)),
     warnings,
   }
 }
 
-function columnsOf(compat: VotCompat): ScoreColumn[] {
-  return [
-    { id: 'accuracy', title: 'Accuracy', better: 'higher', digits: 3 },
-    { id: 'robustness', title: compat === 'pysot' ? 'Robustness (failures per 100 frames)' : 'Robustness (failures per sequence)', better: 'lower', digits: 3 },
-    { id: 'lost', title: 'Lost', better: 'lower', digits: 1 },
-    { id: 'eao', title: 'EAO', better: 'higher', digits: 3 },
-    { id: 'fps', title: 'FPS', better: 'higher', digits: 1 },
-  ]
-}
+const scoreColumns: ScoreColumn[] = [
+  { id: 'accuracy', title: 'Accuracy', better: 'higher', digits: 3 },
+  // Failures per 100 frames or per sequence: the conventions say which.
+  { id: 'robustness', title: 'Robustness', better: 'lower', digits: 3 },
+  { id: 'lost', title: 'Lost', better: 'lower', digits: 1 },
+  { id: 'eao', title: 'EAO', better: 'higher', digits: 3 },
+  { id: 'fps', title: 'FPS', better: 'higher', digits: 1 },
+]
 
 function evaluateTracker(annotations: Annotations, results: VotTrackerResults, compat: VotCompat, range: readonly [number, number], warnings: string[]): TrackerEvaluation {
   const measured: SequenceMeasures[] = []
