@@ -12,7 +12,7 @@ import { evaluateRun } from './evaluate-run.ts'
 import { claimFolder, runSettings, type RunSettings } from './manifest.ts'
 import type { WorkerSetup } from './messages.ts'
 import { type BenchmarkRequest, type TestPlan, testPlans } from './plan.ts'
-import { trackAll } from './pool.ts'
+import { WorkerPool } from './pool.ts'
 import { isFinished, type ResultFormat, writeResults } from './result-files.ts'
 import type { SequenceTask } from './sequence-run.ts'
 import { packSubmission } from './submission.ts'
@@ -99,9 +99,8 @@ export async function runTesters(config: Config, options: RunTestersOptions = {}
   const settings = await runSettings(config, weights, { ema: run.ema, device: run.device.split(':')[0] as string, threads: run.threads, precision: run.precision })
   const claimed = new Set<string>()
   const outcomes: TestOutcome[] = []
-  for (const plan of plans) {
-    outcomes.push(await runPlan(plan, setup, settings, claimed, options))
-  }
+  await using pool = new WorkerPool(options.workers ?? (setup.device === 'cpu' ? availableParallelism() : 1), setup, options.signal)
+  for (const plan of plans) outcomes.push(await runPlan(plan, pool, settings, claimed, options))
   return outcomes
 }
 
@@ -119,7 +118,7 @@ function setupOf(config: Config, options: RunTestersOptions): WorkerSetup {
   return { config: config.raw, weights, ema: options.ema ?? false, device, threads: options.threads ?? 1, precision: options.precision ?? 'fp32', modules: options.modules ?? [] }
 }
 
-async function runPlan(plan: TestPlan, setup: WorkerSetup, settings: RunSettings, claimed: Set<string>, options: RunTestersOptions): Promise<TestOutcome> {
+async function runPlan(plan: TestPlan, pool: WorkerPool, settings: RunSettings, claimed: Set<string>, options: RunTestersOptions): Promise<TestOutcome> {
   const { signal } = options
   const chosen = options.sequences !== undefined && options.sequences.length > 0 ? options.sequences : plan.sequences
   const { subset, allowMissing } = { subset: plan.subset, allowMissing: options.allowMissing }
@@ -128,7 +127,7 @@ async function runPlan(plan: TestPlan, setup: WorkerSetup, settings: RunSettings
   await claimFolder(plan.folder, settings, options.fresh === true && !claimed.has(plan.folder))
   claimed.add(plan.folder)
   const format: ResultFormat = plan.protocol === 'ope' ? (plan.benchmark === 'GOT-10k' ? 'got10k' : 'otb') : plan.protocol
-  const { kept, failed } = await trackBenchmark(benchmark, plan, format, setup, options)
+  const { kept, failed } = await trackBenchmark(benchmark, plan, format, pool, options)
   const outcome: TestOutcome = {
     tester: plan.tester,
     benchmark: plan.benchmark,
@@ -141,11 +140,11 @@ async function runPlan(plan: TestPlan, setup: WorkerSetup, settings: RunSettings
   }
   if (failed.length > 0) return outcome
   if (plan.secret) outcome.submission = await packSubmission(format, plan.folder, benchmark.sequences.map(({ name }) => name))
-  else if (options.evaluate !== false) outcome.evaluation = await evaluateRun(benchmark, plan)
+  else if (options.evaluate !== false) outcome.evaluation = await evaluateRun(benchmark, plan.folder)
   return outcome
 }
 
-async function trackBenchmark(benchmark: Benchmark, plan: TestPlan, format: ResultFormat, setup: WorkerSetup, options: RunTestersOptions): Promise<{ kept: number; failed: FailedSequence[] }> {
+async function trackBenchmark(benchmark: Benchmark, plan: TestPlan, format: ResultFormat, pool: WorkerPool, options: RunTestersOptions): Promise<{ kept: number; failed: FailedSequence[] }> {
   const { sequences } = benchmark
   const open: BenchmarkSequence[] = []
   let framesKept = 0
@@ -172,23 +171,17 @@ async function trackBenchmark(benchmark: Benchmark, plan: TestPlan, format: Resu
     sequencesDone += 1
     count(task, task.files.length - (told.get(task.name) ?? 0))
   }
-  await trackAll(
-    tasks,
-    options.workers ?? (setup.device === 'cpu' ? availableParallelism() : 1),
-    setup,
-    {
-      frames: count,
-      done: async (task, run) => {
-        await writeResults(format, plan.folder, task.name, run)
-        finish(task)
-      },
-      failed: (task, error) => {
-        failures.set(task.name, error)
-        finish(task)
-      },
+  await pool.track(tasks, {
+    frames: count,
+    done: async (task, run) => {
+      await writeResults(format, plan.folder, task.name, run)
+      finish(task)
     },
-    options.signal,
-  )
+    failed: (task, error) => {
+      failures.set(task.name, error)
+      finish(task)
+    },
+  })
   // In the benchmark's order, whichever worker met them first.
   const failed = sequences.flatMap(({ name }) => (failures.has(name) ? [{ sequence: name, error: failures.get(name) as SiamError }] : []))
   return { kept, failed }
