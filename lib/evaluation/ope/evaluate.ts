@@ -125,12 +125,14 @@ function scoresOf(plots: Plots, fps: number, isGot10k: boolean): Scores {
 
 function curvesOf(plots: Plots, conventions: Conventions, isGot10k: boolean): Curve[] {
   const thresholds = thresholdsOf(conventions)
+  // Where the number of a curve is read off, for plots.
+  const range = (at: number | 'area'): Pick<Curve, 'scoreRange'> => (at === 'area' ? {} : { scoreRange: [at, at] })
   const success: Curve = { id: 'success', title: 'Success', xLabel: 'Overlap threshold', yLabel: 'Success rate', x: thresholds.success, y: [...plots.success], score: isGot10k ? 'ao' : 'auc' }
   if (isGot10k) return [success]
   return [
     success,
-    { id: 'precision', title: 'Precision', xLabel: 'Location error threshold (pixels)', yLabel: 'Precision', x: thresholds.precision, y: [...plots.precision], score: 'precision' },
-    { id: 'norm_precision', title: 'Normalised precision', xLabel: 'Normalised location error threshold', yLabel: 'Precision', x: thresholds.normPrecision, y: [...plots.normPrecision], score: 'norm_precision' },
+    { id: 'precision', title: 'Precision', xLabel: 'Location error threshold (pixels)', yLabel: 'Precision', x: thresholds.precision, y: [...plots.precision], score: 'precision', ...range(conventions['precision-at']) },
+    { id: 'norm_precision', title: 'Normalised precision', xLabel: 'Normalised location error threshold', yLabel: 'Precision', x: thresholds.normPrecision, y: [...plots.normPrecision], score: 'norm_precision', ...range(conventions['norm-at']) },
   ]
 }
 

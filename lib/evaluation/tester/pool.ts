@@ -20,46 +20,74 @@ export interface PoolEvents {
 /** Beside this file, as source or compiled. */
 const workerFile = new URL(`./worker${path.extname(import.meta.url)}`, import.meta.url)
 
-/**
- * Tracks all sequences, in the given order as workers come free.
- * @throws what a worker's set-up or an event throws, the signal's reason once it is aborted. All workers are gone by then.
- */
-export async function trackAll(tasks: readonly SequenceTask[], workers: number, setup: WorkerSetup, events: PoolEvents, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted()
-  const queue = [...tasks]
-  const stop = new AbortController()
-  const abort = (): void => stop.abort(signal?.reason)
-  signal?.addEventListener('abort', abort, { once: true })
-  const lives = Array.from({ length: Math.min(workers, queue.length) }, () => live(queue, setup, events, stop))
-  try {
-    await Promise.allSettled(lives)
-  } finally {
-    signal?.removeEventListener('abort', abort)
-  }
-  if (stop.signal.aborted) throw stop.signal.reason
-}
+/** Workers are started when they are first needed and kept until the pool is disposed. */
+export class WorkerPool implements AsyncDisposable {
+  readonly #size: number
+  readonly #setup: WorkerSetup
+  readonly #signal: AbortSignal | undefined
+  readonly #stop = new AbortController()
+  readonly #idle: Worker[] = []
+  readonly #abort = (): void => this.#stop.abort(this.#signal?.reason)
 
-/** One place in the pool: a worker, and another one after each that dies. The first failure of the run itself stops all. */
-async function live(queue: SequenceTask[], setup: WorkerSetup, events: PoolEvents, stop: AbortController): Promise<void> {
-  try {
-    while (queue.length > 0 && !stop.signal.aborted) {
-      const worker = new Worker(stop.signal)
-      try {
-        await worker.setUp(setup)
-        for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
-          const current = task
-          const outcome = await worker.run(current, (count) => events.frames(current, count))
-          if (stop.signal.aborted) return
-          if ('error' in outcome) events.failed(current, outcome.error)
-          else await events.done(current, outcome.run)
-          if (worker.gone) break
+  constructor(size: number, setup: WorkerSetup, signal?: AbortSignal) {
+    this.#size = size
+    this.#setup = setup
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#abort, { once: true })
+    if (signal?.aborted === true) this.#abort()
+  }
+
+  /**
+   * Tracks all sequences, in the given order as workers come free.
+   * @throws what a worker's set-up or an event throws, the signal's reason once it is aborted; the pool is then of no more use
+   */
+  async track(tasks: readonly SequenceTask[], events: PoolEvents): Promise<void> {
+    const queue = [...tasks]
+    await Promise.all(Array.from({ length: Math.min(this.#size, queue.length) }, () => this.#live(queue, events)))
+    this.#stop.signal.throwIfAborted()
+  }
+
+  /** Ends the workers and waits for that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#abort)
+    await Promise.all(this.#idle.splice(0).map((worker) => worker.end()))
+  }
+
+  /** One place in the pool: a worker, and another one after each that dies. The first failure of the run itself stops all. */
+  async #live(queue: SequenceTask[], events: PoolEvents): Promise<void> {
+    const { signal } = this.#stop
+    try {
+      while (queue.length > 0 && !signal.aborted) {
+        const worker = await this.#worker()
+        try {
+          for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
+            const current = task
+            const outcome = await worker.run(current, (count) => events.frames(current, count))
+            if (signal.aborted) break
+            if ('error' in outcome) events.failed(current, outcome.error)
+            else await events.done(current, outcome.run)
+            if (worker.gone) break
+          }
+        } finally {
+          if (worker.gone || signal.aborted) await worker.end()
+          else this.#idle.push(worker)
         }
-      } finally {
-        await worker.end()
       }
+    } catch (error) {
+      this.#stop.abort(error)
     }
-  } catch (error) {
-    stop.abort(error)
+  }
+
+  async #worker(): Promise<Worker> {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) if (!idle.gone) return idle
+    const worker = new Worker(this.#stop.signal)
+    try {
+      await worker.setUp(this.#setup)
+    } catch (error) {
+      await worker.end()
+      throw error
+    }
+    return worker
   }
 }
 

@@ -7,7 +7,7 @@ import { writeFileAtomically } from '../../checkpoint/atomic-file.ts'
 import { SiamError } from '../../errors.ts'
 import { makeFolder } from '../../make-folder.ts'
 import { formatFixed } from '../../monitors/python-format.ts'
-import type { Rect } from '../overlap.ts'
+import { formatConfidences, formatSeconds, formatTrajectory, type VotLine } from '../vot/index.ts'
 import type { SequenceRun } from './sequence-run.ts'
 
 /** GOT-10k: SEQ/SEQ_001.txt. OTB (and all that follow it): SEQ.txt. VOT: baseline/SEQ/SEQ_001.txt. VOT long-term: longterm/SEQ/SEQ_001.txt. */
@@ -27,7 +27,7 @@ export function resultPaths(format: ResultFormat, folder: string, sequence: stri
     case 'otb':
       return [path.join(folder, 'times', `${sequence}_time.txt`), path.join(folder, `${sequence}.txt`)]
     case 'vot':
-      return [`${sequence}_time.value`, `${sequence}_001.txt`].map((name) => path.join(folder, 'baseline', sequence, name))
+      return [`${sequence}_time.txt`, `${sequence}_001.txt`].map((name) => path.join(folder, 'baseline', sequence, name))
     case 'vot-lt':
       return [`${sequence}_time.txt`, `${sequence}_001_confidence.value`, `${sequence}_001.txt`].map((name) => path.join(folder, 'longterm', sequence, name))
   }
@@ -35,16 +35,14 @@ export function resultPaths(format: ResultFormat, folder: string, sequence: stri
 
 /** The texts of a sequence's result files, one line a frame, in the order of {@link resultPaths}. */
 export function resultTexts(format: ResultFormat, run: SequenceRun): string[] {
-  const seconds = (digits: number): string => lines(run.seconds.map((value) => formatFixed(value, digits)))
   switch (format) {
     case 'got10k':
     case 'otb':
-      return [seconds(8), lines(run.regions.map((region) => boxText(region as Rect, 3)))]
+      return [linesOf(run.seconds.map((value) => formatFixed(value, 8))), linesOf(run.lines.map(boxText))]
     case 'vot':
-      return [seconds(6), lines(run.regions.map(votText))]
+      return [formatSeconds(run.seconds), formatTrajectory(run.lines)]
     case 'vot-lt':
-      // Nothing is said of the first frame: its box is given.
-      return [seconds(6), lines(run.scores.map((score, k) => (k === 0 ? '' : formatFixed(score, 6)))), lines(run.regions.map(votText))]
+      return [formatSeconds(run.seconds), formatConfidences(run.confidences), formatTrajectory(run.lines)]
   }
 }
 
@@ -70,15 +68,11 @@ export async function isFinished(format: ResultFormat, folder: string, sequence:
   return true
 }
 
-function lines(texts: readonly string[]): string {
+function linesOf(texts: readonly string[]): string {
   return texts.map((text) => `${text}\n`).join('')
 }
 
-function boxText(box: Rect, digits: number): string {
-  return box.map((value) => formatFixed(value, digits)).join(',')
-}
-
-/** 1 at a start, 2 at a failure, 0 while waiting, else the box. The toolkit takes each number as a 32-bit float. */
-function votText(region: Rect | number): string {
-  return typeof region === 'number' ? String(region) : region.map((value) => formatFixed(Math.fround(value), 4)).join(',')
+/** As numpy.savetxt with '%.3f'. */
+function boxText(box: VotLine): string {
+  return (box as readonly number[]).map((value) => formatFixed(value, 3)).join(',')
 }

@@ -1,11 +1,12 @@
 /**
  * Runs a tracker over one sequence by a benchmark's protocol.
  */
-import { axisAlignedBox, centerToRect } from '../../data/polygon.ts'
+import { frameSize } from '../../data/frame-size.ts'
 import { SiamError } from '../../errors.ts'
-import type { Tracker, TrackResult } from '../../tracking/tracker.ts'
-import type { Bound, Rect } from '../overlap.ts'
+import type { Box, Tracker } from '../../tracking/tracker.ts'
+import type { Bound } from '../overlap.ts'
 import type { Protocol, Region } from '../types.ts'
+import { runLongTerm, runWithRestarts, type VotLine, type VotStep, votStart } from '../vot/index.ts'
 
 /** What a worker is told of a sequence. */
 export interface SequenceTask {
@@ -19,55 +20,64 @@ export interface SequenceTask {
 
 /** One entry a frame in each list. */
 export interface SequenceRun {
-  /** Boxes; in VOT also 1 (start), 2 (failure) and 0 (not run). */
-  regions: (Rect | number)[]
+  /** Boxes, the given one first; by VOT's protocols also 1 (start), 2 (failure) and 0 (not run). */
+  lines: VotLine[]
   /** Seconds of reading the frame and tracking. */
   seconds: number[]
-  /** How sure the tracker was; 1 in the first frame. */
-  scores: number[]
-}
-
-/** The box that a tracker starts from: x,y,w,h as it stands, of a polygon the upright box by VOT's rule. */
-export function initialBox(region: Region): Rect {
-  if (region === null) throw new SiamError('ERR_DATA', 'expected a target to start from but the frame has none')
-  return region.length === 4 ? (region as unknown as Rect) : centerToRect(axisAlignedBox(region))
+  /** How sure the tracker was; NaN where it was given the target or did not run. */
+  confidences: number[]
 }
 
 /**
  * @param onFrame  called after each frame
- * @throws what the tracker throws, with the frame's file
+ * @throws what the tracker throws, with the frame's file; ERR_DATA when a box has to be compared and the size of the frames cannot be read
  */
 export async function runSequence(tracker: Tracker, task: SequenceTask, onFrame: () => void): Promise<SequenceRun> {
-  if (task.protocol === 'vot') return runWithRestarts(tracker, task, onFrame)
-  const run: SequenceRun = { regions: [], seconds: [], scores: [] }
-  const init = initialBox(task.truth[0] ?? null)
-  for (const [k, file] of task.files.entries()) {
-    const start = performance.now()
-    if (k === 0) await named(file, () => tracker.init(file, init))
-    const result = k === 0 ? undefined : await named(file, () => tracker.update(file))
-    run.seconds.push((performance.now() - start) / 1000)
-    // VOT's files say "started here" instead of repeating the given box.
-    run.regions.push(result?.box ?? (task.protocol === 'vot-lt' ? 1 : init))
-    run.scores.push(result === undefined ? 1 : confidenceOf(result))
-    onFrame()
+  const run: SequenceRun = { lines: [], seconds: [], confidences: [] }
+  try {
+    for await (const { line, seconds, confidence } of stepsOf(tracker, task)) {
+      run.lines.push(line)
+      run.seconds.push(seconds)
+      run.confidences.push(confidence)
+      onFrame()
+    }
+  } catch (error) {
+    // The frame that it was about is the one after those that are done.
+    const file = task.files[run.lines.length]
+    if (error instanceof SiamError && error.file === undefined && file !== undefined) throw new SiamError(error.code, error.message, { file, hint: error.hint, cause: error })
+    throw error
   }
   return run
 }
 
-async function runWithRestarts(tracker: Tracker, task: SequenceTask, onFrame: () => void): Promise<SequenceRun> {
-  throw new SiamError('ERR_INTERNAL', 'to come')
+function stepsOf(tracker: Tracker, task: SequenceTask): AsyncIterable<VotStep> {
+  if (task.protocol === 'vot-lt') return runLongTerm(tracker, { frames: task.files, truth: task.truth })
+  return task.protocol === 'vot' ? runReset(tracker, task) : runOnePass(tracker, task)
 }
 
-function confidenceOf(result: TrackResult): number {
-  return (result as { confidence?: number }).confidence ?? result.score
+async function* runReset(tracker: Tracker, task: SequenceTask): AsyncGenerator<VotStep, void, undefined> {
+  const size = task.size ?? (await sizeOf(task.files[0] as string))
+  yield* runWithRestarts(tracker, { frames: task.files, truth: task.truth, size })
 }
 
-/** An error about a frame names it. */
-async function named<T>(file: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (error instanceof SiamError && error.file === undefined) throw new SiamError(error.code, error.message, { file, hint: error.hint, cause: error })
-    throw error
+async function sizeOf(file: string): Promise<Bound> {
+  const size = await frameSize(file)
+  if (size === null) throw new SiamError('ERR_DATA', 'expected a frame (JPEG, PNG or WebP) but its size cannot be read', { file })
+  return [size.width, size.height]
+}
+
+/** The tracker starts in the first frame and runs to the end; the given box is its result there, as the one-pass toolkits have it. */
+async function* runOnePass(tracker: Tracker, { files, truth }: SequenceTask): AsyncGenerator<VotStep, void, undefined> {
+  const init = startOf(truth[0] ?? null)
+  for (const [frame, file] of files.entries()) {
+    const before = performance.now()
+    const result = frame === 0 ? undefined : await tracker.update(file)
+    if (result === undefined) await tracker.init(file, init)
+    yield { frame, line: result?.box ?? init, confidence: result?.score ?? Number.NaN, seconds: (performance.now() - before) / 1000 }
   }
+}
+
+function startOf(region: Region): Box {
+  if (region === null) throw new SiamError('ERR_DATA', 'expected a target to start from but the first frame has none')
+  return region.length === 4 ? (region as unknown as Box) : votStart(region)
 }

@@ -47,22 +47,21 @@ export function evaluateVot(annotations: Annotations, results: readonly VotTrack
     protocol: 'vot',
     compat,
     conventions: votConventions(compat, range),
-    columns: columnsOf(compat),
+    columns: scoreColumns,
     main: 'eao',
     trackers: results.map((tracker) => evaluateTracker(annotations, tracker, compat, range, warnings)),
     warnings,
   }
 }
 
-function columnsOf(compat: VotCompat): ScoreColumn[] {
-  return [
-    { id: 'accuracy', title: 'Accuracy', better: 'higher', digits: 3 },
-    { id: 'robustness', title: compat === 'pysot' ? 'Robustness (failures per 100 frames)' : 'Robustness (failures per sequence)', better: 'lower', digits: 3 },
-    { id: 'lost', title: 'Lost', better: 'lower', digits: 1 },
-    { id: 'eao', title: 'EAO', better: 'higher', digits: 3 },
-    { id: 'fps', title: 'FPS', better: 'higher', digits: 1 },
-  ]
-}
+const scoreColumns: ScoreColumn[] = [
+  { id: 'accuracy', title: 'Accuracy', better: 'higher', digits: 3 },
+  // Failures per 100 frames or per sequence: the conventions say which.
+  { id: 'robustness', title: 'Robustness', better: 'lower', digits: 3 },
+  { id: 'lost', title: 'Lost', better: 'lower', digits: 1 },
+  { id: 'eao', title: 'EAO', better: 'higher', digits: 3 },
+  { id: 'fps', title: 'FPS', better: 'higher', digits: 1 },
+]
 
 function evaluateTracker(annotations: Annotations, results: VotTrackerResults, compat: VotCompat, range: readonly [number, number], warnings: string[]): TrackerEvaluation {
   const measured: SequenceMeasures[] = []
@@ -90,7 +89,7 @@ function evaluateTracker(annotations: Annotations, results: VotTrackerResults, c
     tracker: results.tracker,
     source: results.source,
     scores: total,
-    curves: curvesOf(curve, measured, total),
+    curves: curvesOf(curve, measured, total, range),
     sequences: measured.map((one) => ({ sequence: one.sequence.name, frames: one.sequence.truth.length, scores: { ...scoresOf([one], compat), eao: Number.NaN, fps: speedOf(results, one.sequence.name) } })),
     attributes: tagNames(annotations).map((tag) => attributeOf(tag, measured, compat, range)),
     missing,
@@ -143,7 +142,7 @@ function attributeOf(tag: string, measured: readonly SequenceMeasures[], compat:
   return { attribute: tag, count, scores: { accuracy: meanOf(overlaps), robustness: (lost / count) * 100, lost, eao } }
 }
 
-function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[], total: Scores): Curve[] {
+function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[], total: Scores, range: readonly [number, number]): Curve[] {
   const frames = measured.reduce((sum, { sequence }) => sum + sequence.truth.length, 0)
   const known = curve.flatMap((value, i) => (Number.isNaN(value) ? [] : [i]))
   return [
@@ -155,6 +154,7 @@ function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[
       x: known.map((i) => i + 1),
       y: known.map((i) => curve[i] as number),
       score: 'eao',
+      scoreRange: range,
     },
     {
       id: 'ar',

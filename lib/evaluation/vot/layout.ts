@@ -69,7 +69,7 @@ function filesOf(found: Map<string, { number: string; name: string }[]>, names: 
     }
     const first = (runs[0] as { name: string }).name
     const stem = first.replace(/_\d{3}\.txt$/, '')
-    const times = [`${stem}_time.txt`, `${stem}_001_time.txt`, `${stem}_001_time.value`].find((name) => names.has(name))
+    const times = [`${stem}_time.txt`, `${stem}_time.value`, `${stem}_001_time.txt`, `${stem}_001_time.value`].find((name) => names.has(name))
     const confidences = runs.map(({ name }) => name.replace(/\.txt$/, '_confidence.value')).map((name) => (names.has(name) ? name : undefined))
     sequences.set(sequence, { runs: runs.map(({ name }) => name), confidences, ...(times === undefined ? {} : { times }) })
   }

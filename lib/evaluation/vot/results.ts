@@ -2,7 +2,7 @@
  * Reads results of the VOT protocols from a folder or zip.
  */
 import { SiamError } from '../../errors.ts'
-import type { ResultSource } from '../results/source.ts'
+import { withResults, type ResultSource } from '../results/source.ts'
 import type { Annotations, TrackerResults } from '../types.ts'
 import { votLayout, type SequenceFiles } from './layout.ts'
 import { parseTrajectory, type Trajectory } from './trajectory.ts'
@@ -28,9 +28,11 @@ export interface VotTrackerResults extends TrackerResults<VotSequenceResult> {
  * Reads the results of every tracker in a folder or zip: `TRACKER/baseline/SEQ/SEQ_001.txt` … `_015.txt` for the reset-based experiment,
  * `TRACKER/longterm/SEQ/SEQ_001.txt` with `SEQ_001_confidence.value` for the long-term one (`annotations.protocol` tells which). Folders may
  * be left out or stand above; other experiments' folders, other files and sequences that are not annotated are left aside.
+ * @param source  the path of a folder or zip, or one that is open
  * @throws ERR_DATA when there is none, a file has another number of lines than the sequence has frames, or a malformed line (with its number)
  */
-export async function readVotResults(source: ResultSource, annotations: Annotations): Promise<VotTrackerResults[]> {
+export async function readVotResults(source: string | ResultSource, annotations: Annotations): Promise<VotTrackerResults[]> {
+  if (typeof source === 'string') return withResults(source, (opened) => readVotResults(opened, annotations))
   const longTerm = annotations.protocol === 'vot-lt'
   const frames = new Map(annotations.sequences.map(({ name, truth }) => [name, truth.length]))
   const results: VotTrackerResults[] = []
