@@ -40,7 +40,7 @@ export function evaluateVot(annotations: Annotations, results: readonly VotTrack
     warnings.push(`${annotations.benchmark} has no official range of sequence lengths for the expected average overlap; all of them, 2 to ${longest}, were taken.`)
   }
   const unsized = annotations.sequences.filter(({ size }) => size === undefined).length
-  if (unsized > 0) warnings.push(`The size of the frames of ${unsized} sequences is not known; regions were not cut at their frame's border there.`)
+  if (unsized > 0) warnings.push(`The size of the frames of ${unsized} sequences is not known; regions were not cut at the right and lower border there.`)
   return {
     benchmark: annotations.benchmark,
     subset: annotations.subset,
@@ -84,6 +84,7 @@ function evaluateTracker(annotations: Annotations, results: VotTrackerResults, c
   const curve = curveOf(measured, compat)
   const total = scoresOf(measured, compat)
   total.eao = eaoOf(curve, compat, range)
+  if (Number.isNaN(total.eao) && measured.length > 0) warnings.push(`${results.tracker} has no expected average overlap: no sequence is as long as ${range[0]} frames.`)
   total.fps = speedOf(results)
   return {
     tracker: results.tracker,
