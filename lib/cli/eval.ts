@@ -18,7 +18,7 @@ interface EvalFlags {
   convention?: Partial<Conventions>
   subset?: string
   missing: 'error' | 'zero' | 'skip'
-  short: 'error' | 'pad'
+  short: NonNullable<EvaluateOptions['short']>
   sequences?: boolean
   attributes?: boolean
   json?: boolean
@@ -50,7 +50,7 @@ export function registerEvalCommand(program: Command): void {
     .option('--convention <name=value>', 'a single convention that should be another; may be repeated', collectConvention)
     .option('--subset <part>', 'part of the benchmark: val, test, train_test, 30, 240, …')
     .addOption(new Option('--missing <how>', 'sequences without a result: error, zero (failures) or skip (left out)').choices(['error', 'zero', 'skip']).default('error'))
-    .addOption(new Option('--short <how>', 'sequences with fewer boxes than annotations: error, or pad (failures at the end)').choices(['error', 'pad']).default('error'))
+    .addOption(new Option('--short <how>', 'sequences with fewer boxes than annotations: error, pad (failures at the end) or cut (the end does not count)').choices(['error', 'pad', 'cut']).default('error'))
     .option('--sequences', 'print a table of the sequences as well')
     .option('--attributes', 'print a table of the attributes as well')
     .option('--json', 'print one JSON object')

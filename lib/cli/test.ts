@@ -7,10 +7,10 @@ import { loadConfig, warningText } from '../config/index.ts'
 import { createProgress, type ProgressBar } from '../engine/progress.ts'
 import { SiamError } from '../errors.ts'
 import { type BenchmarkRequest, runTesters, type RunTestersOptions, servers, type TestOutcome, type TestProgress } from '../evaluation/tester/index.ts'
-import type { Evaluation } from '../evaluation/types.ts'
 import { writeReport } from '../evaluation/report/index.ts'
+import { evaluationJson, evaluationTable } from '../evaluation/table.ts'
 import { requireDevice } from '../native/device.ts'
-import { withSignals } from './common.ts'
+import { printable, withSignals } from './common.ts'
 
 export interface TestFlags {
   config?: string
@@ -104,12 +104,12 @@ function optionsOf(flags: TestFlags): RunTestersOptions {
 
 async function print(outcomes: readonly TestOutcome[], flags: TestFlags, say: (line: string) => void): Promise<void> {
   for (const outcome of outcomes) {
-    for (const { sequence, error } of outcome.failed) say(`${outcome.benchmark} ${sequence}: ${error.toLine()}`)
+    for (const { sequence, error } of outcome.failed) say(printable(`${outcome.benchmark} ${sequence}: ${error.toLine()}`))
     const name = outcome.subset === undefined ? outcome.benchmark : `${outcome.benchmark} ${outcome.subset}`
     const kept = outcome.kept === 0 ? '' : `, ${outcome.kept} of them from before,`
     say(`${name}: results of ${outcome.sequences} sequences${kept} in ${outcome.results}`)
     if (outcome.evaluation !== undefined) {
-      if (flags.json !== true) process.stdout.write(`${name}: ${scoresText(outcome.evaluation)}\n`)
+      if (flags.json !== true) process.stdout.write(`${evaluationTable(outcome.evaluation)}\n`)
       for (const warning of outcome.evaluation.warnings) say(`Warning: ${warning}`)
       if (flags.report !== undefined) {
         const folder = outcomes.length === 1 ? flags.report : path.join(flags.report, name.replaceAll(/[^A-Za-z0-9_.-]/g, '-'))
@@ -120,15 +120,14 @@ async function print(outcomes: readonly TestOutcome[], flags: TestFlags, say: (l
     if (outcome.submission !== undefined) say(`${name}: its annotations are not public. Send ${outcome.submission} to ${servers[outcome.benchmark] ?? 'its server'}`)
   }
   if (flags.json === true) {
-    const line = { done: true, benchmarks: outcomes.map((outcome) => ({ ...outcome, failed: outcome.failed.map(({ sequence, error }) => ({ sequence, error: error.toLine() })) })) }
+    const line = { done: true, benchmarks: outcomes.map(jsonOf) }
     process.stdout.write(`${JSON.stringify(line)}\n`)
   }
 }
 
-/** `AO 0.712  SR.50 0.805  …` of the one tracker. */
-function scoresText({ columns, trackers }: Evaluation): string {
-  const scores = trackers[0]?.scores ?? {}
-  return columns.flatMap(({ id, title, digits }) => (Number.isFinite(scores[id]) ? [`${title} ${(scores[id] as number).toFixed(digits)}`] : [])).join('  ')
+/** The evaluation is as `siamtrain eval --json` prints it. */
+function jsonOf({ evaluation, failed, ...outcome }: TestOutcome): object {
+  return { ...outcome, failed: failed.map(({ sequence, error }) => ({ sequence, error: error.toLine() })), ...(evaluation === undefined ? {} : { evaluation: evaluationJson(evaluation) }) }
 }
 
 /** One progress bar for each benchmark. */

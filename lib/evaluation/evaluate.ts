@@ -7,6 +7,7 @@ import { compats, evaluateOnePass } from './ope/index.ts'
 import type { Compat, Conventions } from './ope/index.ts'
 import { rankTrackers } from './report/ranking.ts'
 import { readTrackerResults, withResults } from './results/index.ts'
+import type { ShortResults } from './results/index.ts'
 import type { Annotations, Evaluation, TrackerResults } from './types.ts'
 import type { VotCompat, VotTrackerResults } from './vot/index.ts'
 
@@ -26,8 +27,8 @@ export interface EvaluateOptions {
   conventions?: Partial<Conventions>
   /** Sequences without a result: an error (the default), failures in every frame (one-pass only), or left out. */
   missing?: 'error' | 'zero' | 'skip'
-  /** Sequences with fewer boxes than annotations: an error (the default), or failures in the frames at the end (one-pass only). */
-  short?: 'error' | 'pad'
+  /** Sequences with fewer boxes than annotations: an error (the default). One-pass only: failures in the frames at the end; or those do not count. */
+  short?: ShortResults
   /** Only these sequences. */
   sequences?: readonly string[]
 }
@@ -59,7 +60,7 @@ function checkOptions(protocol: Annotations['protocol'], { compat, missing, shor
   if (compat !== undefined && !allowed.includes(compat)) throw invalidArgument(`one of ${allowed.join(', ')}`, `compat of a ${isVot ? 'VOT' : 'one-pass'} benchmark`, compat)
   if (!isVot) return
   if (missing === 'zero') throw invalidArgument("'error' or 'skip'", 'missing of a VOT benchmark', missing)
-  if (short === 'pad') throw invalidArgument("'error'", 'short of a VOT benchmark', short)
+  if (short !== undefined && short !== 'error') throw invalidArgument("'error'", 'short of a VOT benchmark', short)
   if (Object.keys(conventions ?? {}).length > 0) throw invalidArgument('none', 'conventions of a VOT benchmark', conventions)
 }
 

@@ -53,6 +53,8 @@ export interface SequenceResult {
   boxes: readonly Rect[]
   /** Further runs over the same sequence (GOT-10k asks for three of a tracker that uses chance). */
   moreRuns?: readonly (readonly Rect[])[]
+  /** true: a run has boxes for the first frames only, and the frames after them do not count. */
+  partial?: boolean
   /** Seconds that each frame took, of all runs, where they were kept. */
   seconds?: readonly number[]
   /** The file (or entry of a zip) that it was read from. */

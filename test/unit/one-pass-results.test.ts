@@ -142,8 +142,13 @@ describe('files', () => {
   it('an empty folder and one of other files say what was expected', async () => {
     const expected = annotations('OTB2015', ['Dog'])
     await expect(readTrackerResults(dir, expected)).rejects.toMatchObject({ code: 'ERR_DATA', file: dir, message: 'the folder of results is empty' })
-    put({ 'notes.txt': 'hello', 'more/x.zip': '' })
-    await expect(readTrackerResults(dir, expected)).rejects.toMatchObject({ code: 'ERR_DATA', hint: expect.stringMatching(/TRACKER\/Dog\.txt.*more\/x\.zip/) as string })
+    put({ 'notes.txt': 'hello' })
+    await expect(readTrackerResults(dir, expected)).rejects.toMatchObject({ code: 'ERR_DATA', hint: expect.stringMatching(/TRACKER\/Dog\.txt.*; the first file is notes\.txt$/) as string })
+  })
+
+  it('a folder of zips says that they have to be named', async () => {
+    put({ 'x.zip': '' })
+    await expect(readTrackerResults(dir, annotations('OTB2015', ['Dog']))).rejects.toMatchObject({ hint: expect.stringMatching(/zips are not looked into, name them: .*x\.zip$/) as string })
   })
 
   it('nan and inf are failures, with a warning', async () => {
@@ -194,6 +199,15 @@ describe('more boxes than annotations', () => {
   it('are an error in GOT-10k, and where only the first frame is annotated', async () => {
     await expect(widths('GOT-10k', {})).rejects.toMatchObject({ code: 'ERR_DATA', message: expect.stringMatching(/expected 3 boxes/) as string })
     await expect(widths('TrackingNet', { truth: [[1, 2, 3, 4]] })).rejects.toMatchObject({ code: 'ERR_DATA', message: expect.stringMatching(/only the first frame/) as string })
+  })
+
+  it('and fewer may be all that counts', async () => {
+    put({ 'T/Dog.txt': '1,2,3,4\n5,6,7,8\n' })
+    const warnings: string[] = []
+    const [tracker] = await readTrackerResults(dir, annotations('OTB2015', ['Dog']), { short: 'cut', onWarning: (text) => warnings.push(text) })
+    expect(tracker?.sequences.get('Dog')).toMatchObject({ boxes: [[1, 2, 3, 4], [5, 6, 7, 8]], partial: true })
+    expect(warnings).toEqual([expect.stringMatching(/2 boxes for the 3 annotated frames of Dog; the others do not count/)])
+    await expect(readTrackerResults(dir, annotations('GOT-10k', ['Dog']), { short: 'cut' })).rejects.toMatchObject({ code: 'ERR_DATA' })
   })
 
   it('and fewer are padded when asked', async () => {

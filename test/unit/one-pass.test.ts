@@ -157,6 +157,13 @@ describe('sequences without results', () => {
     expect(() => evaluateOnePass(annotations, wrong)).toThrowError(expect.objectContaining({ code: 'ERR_DATA', file: 'a.txt' }) as Error)
   })
 
+  it('only the frames of a partial result count', () => {
+    const partial = [{ tracker: 'T', source: 'made', sequences: new Map([['A', { boxes: truth.slice(0, 2), file: 'A', partial: true }], ['B', { boxes: truth, file: 'B' }]]) }]
+    const { sequences, scores: overall } = first(evaluateOnePass(annotations, partial))
+    expect(sequences.map(({ frames }) => frames)).toEqual([2, 3])
+    expect(overall.ao).toBeCloseTo(1, 12)
+  })
+
   it('no frame to score is an error; a single such sequence is left out', () => {
     const unknown = { truth: [box(0), null, null], boxes }
     expect(() => evaluateMade({ unknown }, { compat: 'exact' })).toThrowError(expect.objectContaining({ code: 'ERR_DATA' }) as Error)

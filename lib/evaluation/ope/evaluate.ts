@@ -41,6 +41,7 @@ export function evaluateOnePass(annotations: Annotations, results: readonly Trac
   const conventions = conventionsOf(annotations.benchmark, compat, options.conventions)
   const isGot10k = annotations.benchmark === 'GOT-10k'
   const warnings: string[] = []
+  if (conventions.clip && annotations.sequences.some(({ size }) => size === undefined)) warnings.push('the size of the frames is not known for all sequences; there, boxes are not cut at the border')
   const trackers = results.map((tracker) => evaluateTracker(annotations, tracker, conventions, missing, isGot10k, warnings))
   const columns = columnsOf(conventions, isGot10k).filter(({ id }) => id !== 'fps' || trackers.some(({ scores }) => !Number.isNaN(scores.fps)))
   const main = isGot10k ? 'ao' : 'auc'
@@ -99,11 +100,11 @@ function evaluateTracker(annotations: Annotations, tracker: TrackerResults, conv
 function scoreRuns(sequence: AnnotatedSequence, result: SequenceResult, conventions: Conventions): FrameScores {
   const runs = [result.boxes, ...(result.moreRuns ?? [])]
   for (const boxes of runs) {
-    if (boxes.length !== sequence.truth.length) {
+    if (boxes.length !== sequence.truth.length && !(result.partial === true && boxes.length < sequence.truth.length)) {
       throw new SiamError('ERR_DATA', `expected ${sequence.truth.length} boxes for ${sequence.name}, one for each annotated frame, but found ${boxes.length}`, { file: result.file })
     }
   }
-  return joinFrames(runs.map((boxes) => scoreFrames(sequence, boxes, conventions)))
+  return joinFrames(runs.map((boxes) => scoreFrames({ ...sequence, truth: sequence.truth.slice(0, boxes.length) }, boxes, conventions)))
 }
 
 /** A tracker that gave nothing is not given the first box either. */

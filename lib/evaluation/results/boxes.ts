@@ -37,16 +37,18 @@ export function parseTimes(bytes: Uint8Array): number[] | undefined {
   return seconds
 }
 
+/** Too few boxes: an error; failures in the frames at the end; or those frames do not count, as the original has it. */
+export type ShortResults = 'error' | 'pad' | 'cut'
+
 export interface FitOptions {
   /** The benchmark's toolkit refuses another number of boxes than frames. */
   exactly: boolean
-  /** Too few boxes: an error, or failures in the frames at the end. */
-  short: 'error' | 'pad'
+  short: ShortResults
   warn: (message: string) => void
 }
 
 /**
- * Gives a sequence one box for each annotated frame.
+ * Gives a sequence one box for each annotated frame (fewer only by `cut`).
  *
  * More boxes than annotations: a tracker that ran over the whole video where annotations begin later (Tiger1 of OTB at frame 6) is taken from
  * there, else the surplus is at the end, as the GOT-10k toolkit has it (Diving of OTB, monkey-17 of LaSOT).
@@ -67,7 +69,11 @@ export function fitBoxes(boxes: readonly Rect[], sequence: AnnotatedSequence, fi
     options.warn(`${file}: ${boxes.length} boxes for the ${frames} annotated frames of ${sequence.name}; the others count as failures`)
     return [...boxes, ...Array.from({ length: frames - boxes.length }, () => nothing)]
   }
-  throw new SiamError('ERR_DATA', counts, { file, hint: boxes.length < frames ? 'the run may have been stopped; --short pad counts the frames at the end as failures' : undefined })
+  if (boxes.length < frames && options.short === 'cut' && !options.exactly) {
+    options.warn(`${file}: ${boxes.length} boxes for the ${frames} annotated frames of ${sequence.name}; the others do not count`)
+    return boxes
+  }
+  throw new SiamError('ERR_DATA', counts, { file, hint: boxes.length < frames ? 'the run may have been stopped; --short pad counts the frames at the end as failures, --short cut leaves them out' : undefined })
 }
 
 function firstFrameOf(sequence: AnnotatedSequence): number {

@@ -4,17 +4,19 @@ import { SiamError } from '../../errors.ts'
 import type { Rect } from '../overlap.ts'
 import type { AnnotatedSequence, Annotations, SequenceResult, TrackerResults } from '../types.ts'
 import { fitBoxes, parseBoxes, parseTimes } from './boxes.ts'
+import type { ShortResults } from './boxes.ts'
 import { onePassLayout, ownName } from './layout.ts'
 import type { SequenceFiles, TrackerFiles } from './layout.ts'
 import { withResults } from './source.ts'
 import type { ResultSource } from './source.ts'
 
+export type { ShortResults } from './boxes.ts'
 export { openResults, sourceLimits, withResults } from './source.ts'
 export type { ResultSource, SourceLimits } from './source.ts'
 
 export interface ReadResultsOptions {
-  /** Sequences with fewer boxes than annotations: an error (the default), or failures in the frames at the end. */
-  short?: 'error' | 'pad'
+  /** Sequences with fewer boxes than annotations: an error (the default); failures in the frames at the end; or those frames do not count. */
+  short?: ShortResults
   /** What was odd and did not stop the reading, one sentence each. */
   onWarning?: (message: string) => void
 }
@@ -42,7 +44,9 @@ function nothingFound(source: ResultSource, annotations: Annotations): SiamError
   const names = source.list()
   const example = annotations.sequences[0]?.name ?? 'SEQUENCE'
   const what = names.length === 0 ? `the ${source.kind} of results is empty` : `none of its ${names.length} files is a result of a sequence of ${annotations.benchmark}`
-  return new SiamError('ERR_DATA', what, { file: source.path, hint: `expected ${example}.txt, TRACKER/${example}.txt or TRACKER/${example}/${example}_001.txt${names.length === 0 ? '' : `; the first file is ${names[0]}`}` })
+  const zip = names.find((name) => name.toLowerCase().endsWith('.zip'))
+  const seen = zip !== undefined ? `; zips are not looked into, name them: ${source.describe(zip)}` : names.length === 0 ? '' : `; the first file is ${names[0]}`
+  return new SiamError('ERR_DATA', what, { file: source.path, hint: `expected ${example}.txt, TRACKER/${example}.txt or TRACKER/${example}/${example}_001.txt${seen}` })
 }
 
 async function readTracker(source: ResultSource, annotations: Annotations, files: TrackerFiles, options: ReadResultsOptions): Promise<TrackerResults> {
@@ -76,18 +80,20 @@ async function readTracker(source: ResultSource, annotations: Annotations, files
   return { tracker: files.tracker, source: source.path, sequences }
 }
 
-async function readSequence(source: ResultSource, sequence: AnnotatedSequence, files: SequenceFiles, benchmark: string, short: 'error' | 'pad', warn: (message: string) => void): Promise<SequenceResult> {
+async function readSequence(source: ResultSource, sequence: AnnotatedSequence, files: SequenceFiles, benchmark: string, short: ShortResults, warn: (message: string) => void): Promise<SequenceResult> {
   if (files.twice !== undefined) throw new SiamError('ERR_DATA', `there are two files for one run over ${sequence.name}`, { file: source.describe(files.twice), hint: 'keep one of them, or give each tracker a folder of its own' })
   const runs: (readonly Rect[])[] = []
   for (const entry of files.runs) {
     const file = source.describe(entry)
-    const boxes = fitBoxes(parseBoxes(await source.read(entry), file), sequence, file, { exactly: benchmark === 'GOT-10k', short, warn })
+    const read = parseBoxes(await source.read(entry), file)
+    const boxes = fitBoxes(read, sequence, file, { exactly: benchmark === 'GOT-10k', short, warn })
     const none = boxes.filter((box) => Number.isNaN(box[0])).length
-    if (none > 0 && short !== 'pad') warn(`${file}: ${none} of ${boxes.length} boxes are nan or inf; they count as failures`)
+    if (none > 0 && boxes.length === read.length) warn(`${file}: ${none} of ${boxes.length} boxes are nan or inf; they count as failures`)
     runs.push(boxes)
   }
   const [boxes = [], ...moreRuns] = runs
   const seconds = files.times === undefined ? undefined : parseTimes(await source.read(files.times))
   if (files.times !== undefined && seconds === undefined) warn(`${source.describe(files.times)}: the times are not all numbers; left out`)
-  return { boxes, ...(moreRuns.length === 0 ? {} : { moreRuns }), ...(seconds === undefined ? {} : { seconds }), file: source.describe(files.runs[0] as string) }
+  const partial = runs.some((run) => run.length < sequence.truth.length)
+  return { boxes, ...(moreRuns.length === 0 ? {} : { moreRuns }), ...(partial ? { partial } : {}), ...(seconds === undefined ? {} : { seconds }), file: source.describe(files.runs[0] as string) }
 }

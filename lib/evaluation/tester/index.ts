@@ -5,11 +5,13 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { requireTest, type Config } from '../../config/index.ts'
 import { invalidArgument, SiamError } from '../../errors.ts'
+import type { TrackPrecision } from '../../native/addon.ts'
 import { checkedDevice } from '../../native/device.ts'
+import { checkedPrecision } from '../../tracking/build.ts'
 import { openBenchmark } from '../benchmarks/index.ts'
 import type { Benchmark, BenchmarkSequence, Evaluation } from '../types.ts'
 import { evaluateRun } from './evaluate-run.ts'
-import { claimFolder, runSettings, type RunSettings } from './manifest.ts'
+import { claimFolder, runSettings } from './manifest.ts'
 import type { WorkerSetup } from './messages.ts'
 import { type BenchmarkRequest, type TestPlan, testPlans } from './plan.ts'
 import { WorkerPool } from './pool.ts'
@@ -31,7 +33,7 @@ export interface RunTestersOptions {
   workers?: number
   /** Threads of libtorch in each worker (1). They change the last digits of sums, so results of one run are of one number. */
   threads?: number
-  /** Arithmetic of the network: 'fp32' (default), or another that buildTracker() has. */
+  /** fp32 (default), bf16 or int8. */
   precision?: string
   /** Instead of the configuration's exp_save. */
   out?: string
@@ -97,11 +99,26 @@ export async function runTesters(config: Config, options: RunTestersOptions = {}
   const setup = setupOf(config, options)
   const { config: _, weights, ...run } = setup
   const settings = await runSettings(config, weights, { ema: run.ema, device: run.device.split(':')[0] as string, threads: run.threads, precision: run.precision })
-  const claimed = new Set<string>()
+  // Everything is opened before anything runs: what is missing shows at once, not hours later.
+  const benchmarks: Benchmark[] = []
+  for (const plan of plans) benchmarks.push(await openPlanned(plan, options))
+  // Parts of a benchmark may share a folder: it is claimed once.
+  for (const folder of new Set(plans.map((plan) => plan.folder))) await claimFolder(folder, settings, options.fresh === true)
   const outcomes: TestOutcome[] = []
   await using pool = new WorkerPool(options.workers ?? (setup.device === 'cpu' ? availableParallelism() : 1), setup, options.signal)
-  for (const plan of plans) outcomes.push(await runPlan(plan, pool, settings, claimed, options))
+  for (const [i, plan] of plans.entries()) outcomes.push(await runPlan(plan, benchmarks[i] as Benchmark, pool, options))
   return outcomes
+}
+
+async function openPlanned(plan: TestPlan, options: RunTestersOptions): Promise<Benchmark> {
+  const { subset } = plan
+  const { sequences = [], allowMissing = false, signal } = options
+  return openBenchmark(plan.benchmark, plan.root, {
+    ...(subset === undefined ? {} : { subset }),
+    sequences: sequences.length > 0 ? sequences : plan.sequences,
+    allowMissing,
+    ...(signal === undefined ? {} : { signal }),
+  })
 }
 
 function setupOf(config: Config, options: RunTestersOptions): WorkerSetup {
@@ -115,17 +132,10 @@ function setupOf(config: Config, options: RunTestersOptions): WorkerSetup {
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) throw invalidArgument('an integer ≥ 1', key, value)
   }
   const device = checkedDevice(options.device ?? 'cpu', 'device')
-  return { config: config.raw, weights, ema: options.ema ?? false, device, threads: options.threads ?? 1, precision: options.precision ?? 'fp32', modules: options.modules ?? [] }
+  return { config: config.raw, weights, ema: options.ema ?? false, device, threads: options.threads ?? 1, precision: checkedPrecision((options.precision ?? 'fp32') as TrackPrecision), modules: options.modules ?? [] }
 }
 
-async function runPlan(plan: TestPlan, pool: WorkerPool, settings: RunSettings, claimed: Set<string>, options: RunTestersOptions): Promise<TestOutcome> {
-  const { signal } = options
-  const chosen = options.sequences !== undefined && options.sequences.length > 0 ? options.sequences : plan.sequences
-  const { subset, allowMissing } = { subset: plan.subset, allowMissing: options.allowMissing }
-  const benchmark = await openBenchmark(plan.benchmark, plan.root, { ...(subset === undefined ? {} : { subset }), sequences: chosen, ...(allowMissing === undefined ? {} : { allowMissing }), ...(signal === undefined ? {} : { signal }) })
-  // Parts of a benchmark may share a folder: what the first of them wrote stays.
-  await claimFolder(plan.folder, settings, options.fresh === true && !claimed.has(plan.folder))
-  claimed.add(plan.folder)
+async function runPlan(plan: TestPlan, benchmark: Benchmark, pool: WorkerPool, options: RunTestersOptions): Promise<TestOutcome> {
   const format: ResultFormat = plan.protocol === 'ope' ? (plan.benchmark === 'GOT-10k' ? 'got10k' : 'otb') : plan.protocol
   const { kept, failed } = await trackBenchmark(benchmark, plan, format, pool, options)
   const outcome: TestOutcome = {

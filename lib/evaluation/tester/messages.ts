@@ -1,5 +1,6 @@
 /** What the process that runs a test and its workers say to each other. */
 import { SiamError, type ErrorCode } from '../../errors.ts'
+import type { TrackPrecision } from '../../native/addon.ts'
 import type { SequenceRun, SequenceTask } from './sequence-run.ts'
 
 /** How a worker builds its tracker. */
@@ -10,7 +11,7 @@ export interface WorkerSetup {
   ema: boolean
   device: string
   threads: number
-  precision: string
+  precision: TrackPrecision
   /** Modules that are imported first; they may call registerTracker(). */
   modules: readonly string[]
 }

@@ -2,7 +2,7 @@
  * A worker of a test: a process of its own with one tracker, which is told sequences and answers with what it saw. It writes nothing.
  */
 import { loadConfig } from '../../config/index.ts'
-import { buildTracker, type TrackerOptions } from '../../tracking/index.ts'
+import { buildTracker } from '../../tracking/index.ts'
 import type { Tracker } from '../../tracking/tracker.ts'
 import { toPlain, type FromWorker, type ToWorker, type WorkerSetup } from './messages.ts'
 import { runSequence, type SequenceTask } from './sequence-run.ts'
@@ -21,8 +21,7 @@ async function setUp(setup: WorkerSetup): Promise<void> {
     for (const module of setup.modules) await import(module)
     const config = await loadConfig(setup.config, [], { onWarning: () => {} })
     const { weights, ema, device, threads, precision } = setup
-    const options: TrackerOptions = { weights, ema, device, threads, ...(precision === 'fp32' ? {} : { precision }) }
-    tracker = await buildTracker(config, options)
+    tracker = await buildTracker(config, { weights, ema, device, threads, precision })
     say({ kind: 'ready' })
   } catch (error) {
     say({ kind: 'broken', error: toPlain(error) })
