@@ -15,7 +15,7 @@ export async function tinyConfig(...overrides: string[]): Promise<Config> {
 
 /** Result files below a folder but those of times, which no two runs share: path → text. */
 export function resultsIn(folder: string): Record<string, string> {
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(path.join(folder, name)).isFile() && !/_time\.txt$/.test(name)).sort()
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(path.join(folder, name)).isFile() && !name.endsWith('_time.txt')).sort()
   return Object.fromEntries(files.map((name) => [name, readFileSync(path.join(folder, name), 'latin1')]))
 }
 
