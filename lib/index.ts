@@ -63,6 +63,11 @@ export type { ReadResultsOptions, ResultSource } from './evaluation/results/inde
 export { evaluateVot, evaluateVotLongTerm, readVotResults, runLongTerm, runWithRestarts } from './evaluation/vot/index.ts'
 export type { VotCompat, VotFrames, VotLine, VotOptions, VotRunOptions, VotSequenceResult, VotStep, VotTrackerResults } from './evaluation/vot/index.ts'
 export { evaluationCsv, evaluationTable } from './evaluation/table.ts'
+export { writeReport } from './evaluation/report/index.ts'
+export { searchHyperParameters } from './hpo/search.ts'
+export type { EvaluateTrial, SearchOptions, SearchProgress, SearchResult, TrialRequest, TrialResult } from './hpo/search.ts'
+export { readSearchSpace } from './hpo/space.ts'
+export type { ParameterRange, ParameterValue, SearchParameter, SearchSpace } from './hpo/space.ts'
 export type { AnnotatedSequence, Annotations, Curve, Evaluation, Protocol, Region, ScoreColumn, Scores, SequenceResult, TrackerEvaluation, TrackerResults } from './evaluation/types.ts'
 
 export { serveTrax } from './trax/index.ts'
