@@ -1,7 +1,9 @@
 /** The report of an evaluation: what is in its page, its plots and its tables, and that no name in it can do harm. */
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { Script } from 'node:vm'
 import { parseXml, XmlElement } from '@rgrove/parse-xml'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { figuresOf } from '../../lib/evaluation/report/figures.ts'
@@ -316,6 +318,9 @@ describe('hostile names', () => {
     await write(hostileEvaluation())
     const html = read('index.html')
     expect(html).toMatch(/http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-[\w+/]+='/)
+    const [, script] = /<script>([^]*)<\/script>/.exec(html)!
+    expect(html).toContain(`script-src 'sha256-${createHash('sha256').update(script!).digest('base64')}'`)
+    expect(() => new Script(script!)).not.toThrow()
     expect(html.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/(?:src|href|xlink:href)="(?:https?:)?\/\//)
   })
 })
