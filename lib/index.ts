@@ -60,8 +60,13 @@ export type { BenchmarkRequest, FailedSequence, RunTestersOptions, TestOutcome, 
 export type { Compat, Conventions, FrameRule, OnePassOptions } from './evaluation/ope/index.ts'
 export { readTrackerResults } from './evaluation/results/index.ts'
 export type { ReadResultsOptions, ResultSource } from './evaluation/results/index.ts'
+export { evaluateVot, evaluateVotLongTerm, readVotResults, runLongTerm, runWithRestarts } from './evaluation/vot/index.ts'
+export type { VotCompat, VotFrames, VotLine, VotOptions, VotRunOptions, VotSequenceResult, VotStep, VotTrackerResults } from './evaluation/vot/index.ts'
 export { evaluationCsv, evaluationTable } from './evaluation/table.ts'
 export type { AnnotatedSequence, Annotations, Curve, Evaluation, Protocol, Region, ScoreColumn, Scores, SequenceResult, TrackerEvaluation, TrackerResults } from './evaluation/types.ts'
+
+export { serveTrax } from './trax/index.ts'
+export type { TraxOptions, TraxVersion } from './trax/index.ts'
 
 export { SiamError } from './errors.ts'
 export type { ErrorCode, SiamErrorOptions } from './errors.ts'

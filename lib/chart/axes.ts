@@ -1,5 +1,5 @@
 /** A plot's scales, its ticks and what is drawn for them. */
-import { line, niceStep, round, shortNumber, text } from './svg.ts'
+import { line, niceStep, round, shortNumber, text, textWidth } from './svg.ts'
 
 export interface Box {
   left: number
@@ -65,7 +65,8 @@ export function axes(box: Box, x: Scale, y: Scale, labels: { x: string; y: strin
   }
   out.push(line(box.left, bottom, right, bottom, 'axis'), line(box.left, box.top, box.left, bottom, 'axis'))
   out.push(text(box.left + box.width / 2, bottom + 38, labels.x, 'plain', 'text-anchor="middle"'))
-  if (labels.y !== '') out.push(`<g transform="translate(${round(box.left - 44)} ${round(box.top + box.height / 2)}) rotate(-90)">${text(0, 0, labels.y, 'plain', 'text-anchor="middle"')}</g>`)
+  const tickWidth = Math.max(...y.ticks.map((tick) => textWidth(shortNumber(tick, 4), 12)))
+  if (labels.y !== '') out.push(`<g transform="translate(${round(box.left - Math.max(44, tickWidth + 18))} ${round(box.top + box.height / 2)}) rotate(-90)">${text(0, 0, labels.y, 'plain', 'text-anchor="middle"')}</g>`)
   return out
 }
 

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { writeFileAtomically } from '../checkpoint/atomic-file.ts'
 import { ioError } from '../checkpoint/io-error.ts'
+import { plural } from '../chart/svg.ts'
 import { loadConfig, requireTest, warningText, type Config } from '../config/index.ts'
 import { createProgress, type ProgressBar } from '../engine/progress.ts'
 import { SiamError } from '../errors.ts'
@@ -140,11 +141,11 @@ function filesOf(out: string, name: string): Files {
 function announce({ title, sequences, others }: SearchBenchmark, { method, trials, eta }: HpoFlags, say: (line: string) => void): void {
   const rungs = planRungs(method, trials, sequences.length, eta)
   const cost = costOf(rungs)
-  const plan = rungs.map((rung) => `${rung.trials} trials on ${rung.sequences} sequences`).join(', ')
+  const plan = rungs.map((rung) => `${plural(rung.trials, 'trial')} on ${plural(rung.sequences, 'sequence')}`).join(', ')
   const share = method === 'random' ? '' : `, ${((100 * cost) / (trials * sequences.length)).toFixed(0)} % of a random search's`
   if (others.length > 0) say(`Warning: only the first benchmark of the configuration is searched on, not ${others.join(', ')}`)
   say(`Warning: the best of many trials is fitted to ${title}, so that its score there is not a fair result: search on a validation set and report another`)
-  say(`${title}: ${plan}; ${cost} runs of a sequence${share}`)
+  say(`${title}: ${plan}; a sequence is tracked ${plural(cost, 'time')}${share}`)
 }
 
 function makeOutput(folder: string): void {

@@ -1,14 +1,16 @@
 /**
- * Annotations of a benchmark: a JSON file as the pysot toolkit has them, or the data set's folder.
+ * Annotations of a benchmark: a JSON file as the pysot toolkit has them, or the data set's folder, with frames or without.
  */
 import { readFile, readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { ioError } from '../checkpoint/io-error.ts'
 import { SiamError } from '../errors.ts'
+import { isWithoutFrames, picture, plainBenchmarks, readPlainAnnotations } from './annotation-folder.ts'
 import { readAnnotationJson } from './annotation-json.ts'
 import { findBenchmark, openBenchmark } from './benchmarks/index.ts'
 import { otbFolders } from './benchmarks/otb-sequences.ts'
 import { nameKey } from './results/names.ts'
+import { withResults } from './results/source.ts'
 import type { AnnotatedSequence, Annotations } from './types.ts'
 
 export interface AnnotationOptions {
@@ -21,11 +23,13 @@ export interface AnnotationOptions {
 /**
  * Reads a benchmark's annotations.
  * @param name  any name of the benchmark: OTB2015, otb-100, GOT-10k/val, …
- * @param file  a JSON file `{NAME: {gt_rect: [[x,y,w,h], …], …}}`, a folder that holds such a file (OTB2015.json), or the folder of the data set
+ * @param file  a JSON file `{NAME: {gt_rect: [[x,y,w,h], …], …}}`, a folder that holds such a file (OTB2015.json), the folder of the data set,
+ *   or a folder or zip of it without the frames
  * @throws ERR_ARGUMENT for an unknown benchmark, part or sequence; ERR_IO when nothing is there; ERR_DATA when it cannot be made out
  */
 export async function readAnnotations(name: string, file: string, options: AnnotationOptions = {}): Promise<Annotations> {
   const { benchmark, subset } = findBenchmark(name, options.subset)
+  const part = subset === undefined ? {} : { subset }
   let isFolder: boolean
   try {
     isFolder = (await stat(file)).isDirectory()
@@ -33,7 +37,12 @@ export async function readAnnotations(name: string, file: string, options: Annot
     throw ioError(error, 'read', file)
   }
   const json = isFolder ? await jsonWithin(file, benchmark.name) : file
-  if (json === undefined) return await openBenchmark(name, file, { subset: options.subset, sequences: options.sequences })
+  if (json === undefined || /\.zip$/i.test(json)) {
+    const plain = plainBenchmarks.has(benchmark.name) ? await withoutFrames(file, benchmark.name, subset) : undefined
+    if (plain === undefined && !isFolder) throw new SiamError('ERR_DATA', `the zip holds no annotations of ${benchmark.name} that can be read without its frames`, { file, hint: 'unpack it and name the folder' })
+    if (plain === undefined) return await openBenchmark(name, file, { subset: options.subset, sequences: options.sequences })
+    return { benchmark: benchmark.name, ...part, protocol: benchmark.protocol, source: file, sequences: chosen(ofBenchmark(plain, benchmark.name), options.sequences, benchmark.name, file) }
+  }
 
   let bytes: Buffer
   try {
@@ -43,7 +52,21 @@ export async function readAnnotations(name: string, file: string, options: Annot
   }
   const all = readAnnotationJson(bytes, json, benchmark.protocol)
   const sequences = chosen(ofBenchmark(all, benchmark.name), options.sequences, benchmark.name, json)
-  return { benchmark: benchmark.name, ...(subset === undefined ? {} : { subset }), protocol: benchmark.protocol, source: json, sequences }
+  return { benchmark: benchmark.name, ...part, protocol: benchmark.protocol, source: json, sequences }
+}
+
+/** @returns undefined when there are frames, which openBenchmark knows to pair with the annotations, or no annotations that we know */
+async function withoutFrames(file: string, benchmark: string, subset: string | undefined): Promise<AnnotatedSequence[] | undefined> {
+  if (!/\.zip$/i.test(file) && (await hasFrames(file))) return undefined
+  return await withResults(file, async (source) => (isWithoutFrames(source) ? await readPlainAnnotations(source, benchmark, subset) : undefined))
+}
+
+/** Looks for a first frame, which in a data set is soon found; a folder of text files is small. A link is not looked behind. */
+async function hasFrames(folder: string): Promise<boolean> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  if (entries.some((entry) => entry.isSymbolicLink() || picture.test(entry.name))) return true
+  for (const entry of entries) if (entry.isDirectory() && (await hasFrames(path.join(folder, entry.name)))) return true
+  return false
 }
 
 /** Benchmarks that are parts of another, whose file may be given for them. */

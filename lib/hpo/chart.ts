@@ -8,8 +8,8 @@ import type { TrialResult } from './search.ts'
 import type { ParameterRange, ParameterValue, SearchParameter } from './space.ts'
 
 const panel = { width: 270, height: 210 }
-const gap = { x: 34, y: 74 }
-const left = 70
+const gap = { x: 40, y: 74 }
+const left = 74
 const top = 118
 const mostColumns = 3
 const [plainColour, bestColour] = [colours[0], colours[1]]

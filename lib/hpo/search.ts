@@ -214,7 +214,8 @@ class Run {
 
 function mainOf({ main, columns }: Evaluation): MainScore {
   const { title, digits } = columns.find(({ id }) => id === main) ?? { title: main, digits: 3 }
-  return { id: main, title, digits }
+  // One more than elsewhere: trials differ by little.
+  return { id: main, title, digits: digits + 1 }
 }
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)

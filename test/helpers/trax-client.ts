@@ -123,7 +123,8 @@ export async function startTrax(args: readonly string[], over: 'pipes' | 'socket
   child.stdin.on('error', () => {})
   const ended = new Promise<{ code: number | null; stderr: string }>((resolve) => child.on('close', (code) => resolve({ code, stderr })))
   if (server === undefined) return { client: new TraxClient(child.stdout, (text) => void child.stdin.write(text)), child, ended }
-  const socket = await new Promise<net.Socket>((resolve) => server.once('connection', resolve))
+  const connected = new Promise<net.Socket>((resolve) => server.once('connection', resolve))
+  const socket = await Promise.race([connected, ended.then(({ stderr: said }) => Promise.reject<net.Socket>(new Error(`the server ended before it connected: ${said}`)))])
   socket.on('error', () => {})
   server.close()
   return { client: new TraxClient(socket, (text) => void socket.write(text)), child, ended }

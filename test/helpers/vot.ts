@@ -47,7 +47,7 @@ export function madeBy(sequences: Record<string, MadeSequence>, protocol: 'vot' 
 }
 
 /** Result files that lie in memory. */
-export function memorySource(files: Record<string, string>, path = 'made/results'): ResultSource {
+export function memorySource(files: Record<string, string | Uint8Array>, path = 'made/results'): ResultSource {
   return {
     path,
     kind: path.endsWith('.zip') ? 'zip' : 'folder',

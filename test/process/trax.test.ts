@@ -66,7 +66,7 @@ describe('siamtrain trax', () => {
   })
 
   it.each([
-    ['a version that is none', ['--protocol', '5'], 2, /ERR_ARGUMENT.*1, 2, 3 or 4/],
+    ['two configurations', ['other.yaml'], 2, /ERR_ARGUMENT Expected one configuration/],
     ['weights that are not there', ['--weights', '/nowhere/epoch-1.pkl'], 1, /ERR_IO.*nowhere/],
   ])('says no hello with %s', async (_, more, code, message) => {
     const { code: ended, stdout, stderr } = await runCli(['trax', ...args(), ...more])

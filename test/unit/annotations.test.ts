@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readAnnotationJson } from '../../lib/evaluation/annotation-json.ts'
 import { readAnnotations } from '../../lib/evaluation/annotations.ts'
 import { shared } from '../helpers/shared.ts'
+import { makeZip } from '../helpers/zip-file.ts'
 
 let dir: string
 beforeEach(() => {
@@ -68,6 +69,43 @@ describe('annotations', () => {
     writeFileSync(path.join(sequence, 'cover.label'), '8\n')
     writeFileSync(path.join(sequence, 'meta_info.ini'), '[METAINFO]\nresolution: (20, 10)\n')
     expect(await readAnnotations('got10k/val', dir)).toMatchObject({ benchmark: 'GOT-10k', subset: 'val', sequences: [{ name: 'S', truth: [[1, 2, 3, 4]], cover: [8], size: [20, 10] }] })
+  })
+
+  it('are read without frames, from a folder or a zip', async () => {
+    const files = {
+      'GOT-10k/val/list.txt': 'S\nR\n',
+      'GOT-10k/val/S/groundtruth.txt': '1,2,3,4\n5,6,7,8\n',
+      'GOT-10k/val/S/cover.label': '8\n0\n',
+      'GOT-10k/val/S/absence.label': '0\n1\n',
+      'GOT-10k/val/S/meta_info.ini': '[METAINFO]\nresolution: (20, 10)\n',
+      'GOT-10k/val/R/groundtruth.txt': '1,2,3,4\nnan,nan,nan,nan\n',
+      'GOT-10k/train/T/groundtruth.txt': '1,2,3,4\n',
+      'OTB2015/Human4/groundtruth_rect.1.txt': '',
+      'OTB2015/Human4/groundtruth_rect.2.txt': '1\t2\t3\t4\n',
+      'OTB2015/Jogging/groundtruth_rect.1.txt': '1,2,3,4\n',
+      'OTB2015/Jogging/groundtruth_rect.2.txt': '1,2,3,4\n',
+      'UAV/anno/UAV123/bike1.txt': '1,2,3,4\n',
+      'UAV/anno/UAV20L/bike1.txt': '5,2,3,4\n',
+    }
+    const zips: Record<string, { name: string; data: string }[]> = {}
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(path.dirname(path.join(dir, name)), { recursive: true })
+      writeFileSync(path.join(dir, name), text)
+      ;(zips[name.split('/')[0] as string] ??= []).push({ name, data: text })
+    }
+    for (const [set, entries] of Object.entries(zips)) writeFileSync(path.join(dir, `${set}.zip`), makeZip(entries))
+    for (const end of ['', '.zip']) {
+      const got = await readAnnotations('GOT-10k', path.join(dir, `GOT-10k${end}`))
+      expect(got.sequences).toEqual([
+        { name: 'R', truth: [[1, 2, 3, 4], null] },
+        { name: 'S', truth: [[1, 2, 3, 4], [5, 6, 7, 8]], size: [20, 10], absent: [false, true], cover: [8, 0] },
+      ])
+      expect((await readAnnotations('OTB2015', path.join(dir, `OTB2015${end}`))).sequences.map(({ name }) => name)).toEqual(['Human4', 'Jogging.1', 'Jogging.2'])
+      expect((await readAnnotations('UAV20L', path.join(dir, `UAV${end}`))).sequences).toEqual([{ name: 'bike1', truth: [[5, 2, 3, 4]] }])
+    }
+    await expect(readAnnotations('VOT2018', path.join(dir, 'UAV.zip'))).rejects.toMatchObject({ code: 'ERR_DATA', message: expect.stringMatching(/no annotations of VOT2018/) as string })
+    writeFileSync(path.join(dir, 'GOT-10k', 'val', 'S', 'cover.label'), '8\n')
+    await expect(readAnnotations('GOT-10k', path.join(dir, 'GOT-10k'))).rejects.toMatchObject({ code: 'ERR_DATA', message: 'expected a number for each of 2 frames but found 1 entries' })
   })
 
   it('of some sequences only', async () => {

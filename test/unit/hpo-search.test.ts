@@ -275,7 +275,7 @@ describe('what is told', () => {
     const result = await search()
     const [head, first, ...rest] = searchTable(reportOf(result), 3).split('\n')
     expect(head!.trim().split(/ {2,}/)).toEqual(['trial', 'test_lr', 'x_size', 'AUC'])
-    expect(first!.trim().split(/ {2,}/).map(Number)).toEqual([result.best!.trial, Number((result.best!.values[0] as number).toPrecision(6)), result.best!.values[1], Number(result.best!.score!.toFixed(3))])
+    expect(first!.trim().split(/ {2,}/).map(Number)).toEqual([result.best!.trial, Number((result.best!.values[0] as number).toPrecision(6)), result.best!.values[1], Number(result.best!.score!.toFixed(4))])
     expect(rest).toEqual([expect.any(String), expect.any(String), '… and 9 more', ''])
     const twins = ['A', 'B'].map((tracker): SearchParameter => ({ ...parameters[0]!, path: ['pipeline', tracker, 'test_lr'] }))
     expect(shortNames([...twins, parameters[1]!])).toEqual(['A.test_lr', 'B.test_lr', 'x_size'])

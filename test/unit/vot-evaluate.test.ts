@@ -81,6 +81,12 @@ describe('what is odd', () => {
     expect(evaluation.conventions.eao).toContain('2 to 12')
   })
 
+  it('sequences that are too short for the range have no expected overlap, and it says so', () => {
+    const evaluation = evaluateVot(annotations, [results])
+    expect(evaluation.trackers[0]?.scores.eao).toBeNaN()
+    expect(evaluation.warnings.join()).toContain('no sequence is as long as 100 frames')
+  })
+
   it('frames of unknown size are not cut, and it says so', () => {
     const sequences = annotations.sequences.map(({ name, truth: boxes }) => ({ name, truth: boxes }))
     expect(evaluateVot(annotationsOf(sequences), [results]).warnings.join()).toContain('size of the frames of 2 sequences is not known')

@@ -10,7 +10,7 @@ const longTerm = { ...annotations, protocol: 'vot-lt' as const }
 const bag = '1\n1.5,2,3,4\n2\n'
 const ball = '1\n0\n'
 
-async function failing(files: Record<string, string>, protocol: typeof annotations | typeof longTerm = annotations): Promise<SiamError> {
+async function failing(files: Record<string, string | Uint8Array>, protocol: typeof annotations | typeof longTerm = annotations): Promise<SiamError> {
   const error: unknown = await readVotResults(memorySource(files), protocol).catch((cause: unknown) => cause)
   if (error instanceof SiamError) return error
   throw new Error('nothing was refused')
@@ -92,6 +92,47 @@ describe('lines', () => {
     const error = await failing({ 't/bag/bag_001.txt': `1\n${line}\n0` })
     expect([error.code, error.file, error.line]).toEqual(['ERR_DATA', 'made/results/t/bag/bag_001.txt', 2])
     expect(error.message).toContain('Expected a code (0, 1 or 2)')
+  })
+})
+
+/** Bytes as the Python toolkit packs them: `number, bytes, 'f' for a float`. */
+function packed(...fields: [value: number, bytes: 1 | 2 | 4, kind?: 'f'][]): Buffer {
+  return Buffer.concat(
+    fields.map(([value, bytes, kind]) => {
+      const field = Buffer.alloc(bytes)
+      if (kind === 'f') field.writeFloatLE(value)
+      else field.writeUIntLE(value, 0, bytes)
+      return field
+    }),
+  )
+}
+
+describe('binary results', () => {
+  const head = packed([1, 2], [3, 4])
+  const code = (value: number): Buffer => packed([0, 1], [value, 4])
+  const rectangle = packed([1, 1], [1.5, 4, 'f'], [2, 4, 'f'], [3, 4, 'f'], [4, 4, 'f'])
+  const polygon = packed([2, 1], [3, 2], [0, 4, 'f'], [0, 4, 'f'], [8, 4, 'f'], [0, 4, 'f'], [0, 4, 'f'], [4, 4, 'f'])
+
+  it('are read where there is no text', async () => {
+    const bin = Buffer.concat([head, code(1), rectangle, polygon])
+    const [read] = await readVotResults(memorySource({ 't/baseline/bag/bag_001.bin': bin, 't/baseline/bag/bag_001_time.value': '1\n1\n1\n' }), annotations)
+    expect(read?.sequences.get('bag')).toMatchObject({ runs: [[1, [1.5, 2, 3, 4], [0, 0, 8, 0, 0, 4]]], seconds: [1, 1, 1] })
+    const [text] = await readVotResults(memorySource({ 't/bag/bag_001.bin': bin, 't/bag/bag_001.txt': bag }), annotations)
+    expect(text?.sequences.get('bag')?.runs).toEqual([[1, [1.5, 2, 3, 4], 2]])
+  })
+
+  it.each([
+    ['another version', packed([2, 2], [3, 4]), 'Expected version 1'],
+    ['another number of frames', packed([1, 2], [4, 4]), 'Expected 3 regions'],
+    ['a code that is none', Buffer.concat([head, code(3)]), 'Expected a code (0, 1 or 2) in frame 1'],
+    ['a mask', Buffer.concat([head, code(1), packed([3, 1])]), 'in frame 2 but found a mask'],
+    ['a polygon of two corners', Buffer.concat([head, packed([2, 1], [2, 2]), Buffer.alloc(16)]), 'three corners or more in frame 1'],
+    ['half a file', Buffer.concat([head, code(1), rectangle.subarray(0, 9)]), 'the file ends within a region'],
+    ['nothing', Buffer.alloc(0), 'the file ends within a region'],
+  ])('%s is refused', async (_, bytes, words) => {
+    const error = await failing({ 't/bag/bag_001.bin': bytes })
+    expect([error.code, error.file]).toEqual(['ERR_DATA', 'made/results/t/bag/bag_001.bin'])
+    expect(error.message).toContain(words)
   })
 })
 

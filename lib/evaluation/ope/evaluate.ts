@@ -41,6 +41,7 @@ export function evaluateOnePass(annotations: Annotations, results: readonly Trac
   const conventions = conventionsOf(annotations.benchmark, compat, options.conventions)
   const isGot10k = annotations.benchmark === 'GOT-10k'
   const warnings: string[] = []
+  if (conventions.clip && annotations.sequences.some(({ size }) => size === undefined)) warnings.push('the size of the frames is not known for all sequences; there, boxes are not cut at the border')
   const trackers = results.map((tracker) => evaluateTracker(annotations, tracker, conventions, missing, isGot10k, warnings))
   const columns = columnsOf(conventions, isGot10k).filter(({ id }) => id !== 'fps' || trackers.some(({ scores }) => !Number.isNaN(scores.fps)))
   const main = isGot10k ? 'ao' : 'auc'
@@ -124,12 +125,14 @@ function scoresOf(plots: Plots, fps: number, isGot10k: boolean): Scores {
 
 function curvesOf(plots: Plots, conventions: Conventions, isGot10k: boolean): Curve[] {
   const thresholds = thresholdsOf(conventions)
+  // Where the number of a curve is read off, for plots.
+  const range = (at: number | 'area'): Pick<Curve, 'scoreRange'> => (at === 'area' ? {} : { scoreRange: [at, at] })
   const success: Curve = { id: 'success', title: 'Success', xLabel: 'Overlap threshold', yLabel: 'Success rate', x: thresholds.success, y: [...plots.success], score: isGot10k ? 'ao' : 'auc' }
   if (isGot10k) return [success]
   return [
     success,
-    { id: 'precision', title: 'Precision', xLabel: 'Location error threshold (pixels)', yLabel: 'Precision', x: thresholds.precision, y: [...plots.precision], score: 'precision' },
-    { id: 'norm_precision', title: 'Normalised precision', xLabel: 'Normalised location error threshold', yLabel: 'Precision', x: thresholds.normPrecision, y: [...plots.normPrecision], score: 'norm_precision' },
+    { id: 'precision', title: 'Precision', xLabel: 'Location error threshold (pixels)', yLabel: 'Precision', x: thresholds.precision, y: [...plots.precision], score: 'precision', ...range(conventions['precision-at']) },
+    { id: 'norm_precision', title: 'Normalised precision', xLabel: 'Normalised location error threshold', yLabel: 'Precision', x: thresholds.normPrecision, y: [...plots.normPrecision], score: 'norm_precision', ...range(conventions['norm-at']) },
   ]
 }
 

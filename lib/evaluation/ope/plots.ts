@@ -41,11 +41,13 @@ export function thresholdsOf(conventions: Conventions): { success: number[]; pre
 }
 
 export function plotsOf(scores: FrameScores, conventions: Conventions): Plots {
-  const { overlaps, errors, normErrors } = scores
   const thresholds = thresholdsOf(conventions)
+  const { overlaps } = scores
+  // Sorted, so that a threshold takes a search instead of a pass over all frames.
+  const [sortedOverlaps, errors, normErrors] = [overlaps.toSorted(), scores.errors.toSorted(), scores.normErrors.toSorted()]
   const strict = conventions.compare === 'greater'
-  const above = (threshold: number): number => share(overlaps, (overlap) => (strict ? overlap > threshold : overlap >= threshold))
-  const within = (values: Float64Array, threshold: number): number => share(values, (error) => error <= threshold)
+  const above = (threshold: number): number => (overlaps.length - notAbove(sortedOverlaps, threshold, strict)) / overlaps.length
+  const within = (values: Float64Array, threshold: number): number => notAbove(values, threshold, true) / values.length
   const at = (threshold: number | 'area', values: Float64Array): number => (threshold === 'area' ? Number.NaN : within(values, threshold))
   return withAreas(
     {
@@ -74,10 +76,16 @@ function withAreas(plots: Omit<Plots, 'auc'>, conventions: Conventions): Plots {
   }
 }
 
-function share(values: Float64Array, counts: (value: number) => boolean): number {
-  let n = 0
-  for (const value of values) if (counts(value)) n += 1
-  return n / values.length
+/** How many of the sorted values are at most the threshold (or, not `equal`, less). */
+function notAbove(sorted: Float64Array, threshold: number, equal: boolean): number {
+  let [from, to] = [0, sorted.length]
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    const value = sorted[middle] as number
+    if (value < threshold || (equal && value === threshold)) from = middle + 1
+    else to = middle
+  }
+  return from
 }
 
 /** @returns NaN of none */

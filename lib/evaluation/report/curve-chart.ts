@@ -26,10 +26,12 @@ export interface CurveChart {
   series: readonly CurveSeries[]
 }
 
-const box: Box = { left: 62, top: 48, width: 350, height: 280 }
+const box: Box = { left: 72, top: 48, width: 350, height: 280 }
 const legendLeft = box.left + box.width + 26
 const rowHeight = 21
 const sampleWidth = 30
+/** Of an axis of shares on which points lie. */
+const leastSpan = 0.2
 /** Points nearer to each other than this are drawn as one. */
 const nearPixels = 0.4
 
@@ -58,10 +60,12 @@ export function curveChart({ id, benchmark, scoreColumn, series }: CurveChart): 
   return chartDocument({ id, title, description, width: legendRight + 18, height }, body)
 }
 
-/** Points fill the plot; shares stay between 0 and 1. */
+/** Points fill the plot; shares stay between 0 and 1, and small differences between them small. */
 function pointDomain(values: readonly number[]): [number, number] {
   const [low, high] = spreadDomain(values, 0.18)
-  return values.every((value) => value >= 0 && value <= 1) ? [Math.max(0, low), Math.min(1, high)] : [low, high]
+  if (!values.every((value) => value >= 0 && value <= 1)) return [low, high]
+  const more = Math.max(0, (leastSpan - (high - low)) / 2)
+  return [Math.max(0, low - more), Math.min(1, high + more)]
 }
 
 function titled(title: string, benchmark: string): string {

@@ -50,10 +50,10 @@ export function marks(values: readonly (number | undefined)[], { better, digits 
   return printed.map((value) => (value === undefined ? '' : value === order[0] ? 'best' : value === second ? 'second' : ''))
 }
 
-/** The columns that any of these scores has, in their order. */
+/** The columns in which any of these scores has a number, in their order. */
 export function columnsIn(columns: readonly ScoreColumn[], scores: Iterable<Scores>): ScoreColumn[] {
   const there = new Set<string>()
-  for (const one of scores) for (const id of Object.keys(one)) there.add(id)
+  for (const one of scores) for (const [id, value] of Object.entries(one)) if (Number.isFinite(value)) there.add(id)
   return columns.filter(({ id }) => there.has(id))
 }
 

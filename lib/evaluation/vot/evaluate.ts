@@ -40,29 +40,28 @@ export function evaluateVot(annotations: Annotations, results: readonly VotTrack
     warnings.push(`${annotations.benchmark} has no official range of sequence lengths for the expected average overlap; all of them, 2 to ${longest}, were taken.`)
   }
   const unsized = annotations.sequences.filter(({ size }) => size === undefined).length
-  if (unsized > 0) warnings.push(`The size of the frames of ${unsized} sequences is not known; regions were not cut at their frame's border there.`)
+  if (unsized > 0) warnings.push(`The size of the frames of ${unsized} sequences is not known; regions were not cut at the right and lower border there.`)
   return {
     benchmark: annotations.benchmark,
     subset: annotations.subset,
     protocol: 'vot',
     compat,
     conventions: votConventions(compat, range),
-    columns: columnsOf(compat),
+    columns: scoreColumns,
     main: 'eao',
     trackers: results.map((tracker) => evaluateTracker(annotations, tracker, compat, range, warnings)),
     warnings,
   }
 }
 
-function columnsOf(compat: VotCompat): ScoreColumn[] {
-  return [
-    { id: 'accuracy', title: 'Accuracy', better: 'higher', digits: 3 },
-    { id: 'robustness', title: compat === 'pysot' ? 'Robustness (failures per 100 frames)' : 'Robustness (failures per sequence)', better: 'lower', digits: 3 },
-    { id: 'lost', title: 'Lost', better: 'lower', digits: 1 },
-    { id: 'eao', title: 'EAO', better: 'higher', digits: 3 },
-    { id: 'fps', title: 'FPS', better: 'higher', digits: 1 },
-  ]
-}
+const scoreColumns: ScoreColumn[] = [
+  { id: 'accuracy', title: 'Accuracy', better: 'higher', digits: 3 },
+  // Failures per 100 frames or per sequence: the conventions say which.
+  { id: 'robustness', title: 'Robustness', better: 'lower', digits: 3 },
+  { id: 'lost', title: 'Lost', better: 'lower', digits: 1 },
+  { id: 'eao', title: 'EAO', better: 'higher', digits: 3 },
+  { id: 'fps', title: 'FPS', better: 'higher', digits: 1 },
+]
 
 function evaluateTracker(annotations: Annotations, results: VotTrackerResults, compat: VotCompat, range: readonly [number, number], warnings: string[]): TrackerEvaluation {
   const measured: SequenceMeasures[] = []
@@ -85,12 +84,13 @@ function evaluateTracker(annotations: Annotations, results: VotTrackerResults, c
   const curve = curveOf(measured, compat)
   const total = scoresOf(measured, compat)
   total.eao = eaoOf(curve, compat, range)
+  if (Number.isNaN(total.eao) && measured.length > 0) warnings.push(`${results.tracker} has no expected average overlap: no sequence is as long as ${range[0]} frames.`)
   total.fps = speedOf(results)
   return {
     tracker: results.tracker,
     source: results.source,
     scores: total,
-    curves: curvesOf(curve, measured, total),
+    curves: curvesOf(curve, measured, total, range),
     sequences: measured.map((one) => ({ sequence: one.sequence.name, frames: one.sequence.truth.length, scores: { ...scoresOf([one], compat), eao: Number.NaN, fps: speedOf(results, one.sequence.name) } })),
     attributes: tagNames(annotations).map((tag) => attributeOf(tag, measured, compat, range)),
     missing,
@@ -143,7 +143,7 @@ function attributeOf(tag: string, measured: readonly SequenceMeasures[], compat:
   return { attribute: tag, count, scores: { accuracy: meanOf(overlaps), robustness: (lost / count) * 100, lost, eao } }
 }
 
-function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[], total: Scores): Curve[] {
+function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[], total: Scores, range: readonly [number, number]): Curve[] {
   const frames = measured.reduce((sum, { sequence }) => sum + sequence.truth.length, 0)
   const known = curve.flatMap((value, i) => (Number.isNaN(value) ? [] : [i]))
   return [
@@ -155,6 +155,7 @@ function curvesOf(curve: readonly number[], measured: readonly SequenceMeasures[
       x: known.map((i) => i + 1),
       y: known.map((i) => curve[i] as number),
       score: 'eao',
+      scoreRange: range,
     },
     {
       id: 'ar',

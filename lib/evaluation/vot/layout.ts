@@ -36,9 +36,11 @@ export function votLayout(source: ResultSource, annotations: Annotations, experi
   const names = new Set(source.list())
   const trackers = new Map<string, Map<string, { number: string; name: string }[]>>()
   for (const name of names) {
-    const match = /^(?:(.*)\/)?([^/]+)_(\d{3})\.txt$/.exec(name)
+    const match = /^(?:(.*)\/)?([^/]+)_(\d{3})\.(?:txt|bin)$/.exec(name)
     const sequence = known.get(match?.[2]?.toLowerCase() ?? '')
     if (match === null || sequence === undefined) continue
+    // Of both forms the toolkit takes the text, too.
+    if (name.endsWith('.bin') && names.has(name.replace(/bin$/, 'txt'))) continue
     const folders = (match[1] ?? '').split('/').filter((part) => part !== '')
     // The sequence's own folder, where it has one, then the experiment's.
     if (folders.at(-1)?.toLowerCase() === sequence.toLowerCase()) folders.pop()
@@ -68,9 +70,9 @@ function filesOf(found: Map<string, { number: string; name: string }[]>, names: 
       throw new SiamError('ERR_DATA', `two files hold repetition ${twice.number} of ${sequence}`, { file: source.describe(twice.name), hint: 'keep one of them, or give each tracker a folder of its own' })
     }
     const first = (runs[0] as { name: string }).name
-    const stem = first.replace(/_\d{3}\.txt$/, '')
-    const times = [`${stem}_time.txt`, `${stem}_001_time.txt`, `${stem}_001_time.value`].find((name) => names.has(name))
-    const confidences = runs.map(({ name }) => name.replace(/\.txt$/, '_confidence.value')).map((name) => (names.has(name) ? name : undefined))
+    const stem = first.replace(/_\d{3}\.\w+$/, '')
+    const times = [`${stem}_time.txt`, `${stem}_time.value`, `${stem}_001_time.txt`, `${stem}_001_time.value`].find((name) => names.has(name))
+    const confidences = runs.map(({ name }) => name.replace(/\.\w+$/, '_confidence.value')).map((name) => (names.has(name) ? name : undefined))
     sequences.set(sequence, { runs: runs.map(({ name }) => name), confidences, ...(times === undefined ? {} : { times }) })
   }
   return sequences

@@ -22,7 +22,7 @@ export function evaluateVotLongTerm(annotations: Annotations, results: readonly 
   if (results.length === 0) throw new SiamError('ERR_DATA', 'there are no results to evaluate', { file: annotations.source })
   const warnings: string[] = []
   const unsized = annotations.sequences.filter(({ size }) => size === undefined).length
-  if (unsized > 0) warnings.push(`The size of the frames of ${unsized} sequences is not known; regions were not cut at their frame's border there.`)
+  if (unsized > 0) warnings.push(`The size of the frames of ${unsized} sequences is not known; regions were not cut at the right and lower border there.`)
   return {
     benchmark: annotations.benchmark,
     subset: annotations.subset,

@@ -2,9 +2,10 @@
  * Reads results of the VOT protocols from a folder or zip.
  */
 import { SiamError } from '../../errors.ts'
-import type { ResultSource } from '../results/source.ts'
+import { withResults, type ResultSource } from '../results/source.ts'
 import type { Annotations, TrackerResults } from '../types.ts'
 import { votLayout, type SequenceFiles } from './layout.ts'
+import { parseBinaryTrajectory } from './trajectory-binary.ts'
 import { parseTrajectory, type Trajectory } from './trajectory.ts'
 
 /** What one tracker gave for one sequence. */
@@ -25,12 +26,14 @@ export interface VotTrackerResults extends TrackerResults<VotSequenceResult> {
 }
 
 /**
- * Reads the results of every tracker in a folder or zip: `TRACKER/baseline/SEQ/SEQ_001.txt` … `_015.txt` for the reset-based experiment,
+ * Reads the results of every tracker in a folder or zip: `TRACKER/baseline/SEQ/SEQ_001.txt` … `_015.txt` (or `.bin`) for the reset-based experiment,
  * `TRACKER/longterm/SEQ/SEQ_001.txt` with `SEQ_001_confidence.value` for the long-term one (`annotations.protocol` tells which). Folders may
  * be left out or stand above; other experiments' folders, other files and sequences that are not annotated are left aside.
+ * @param source  the path of a folder or zip, or one that is open
  * @throws ERR_DATA when there is none, a file has another number of lines than the sequence has frames, or a malformed line (with its number)
  */
-export async function readVotResults(source: ResultSource, annotations: Annotations): Promise<VotTrackerResults[]> {
+export async function readVotResults(source: string | ResultSource, annotations: Annotations): Promise<VotTrackerResults[]> {
+  if (typeof source === 'string') return withResults(source, (opened) => readVotResults(opened, annotations))
   const longTerm = annotations.protocol === 'vot-lt'
   const frames = new Map(annotations.sequences.map(({ name, truth }) => [name, truth.length]))
   const results: VotTrackerResults[] = []
@@ -40,7 +43,10 @@ export async function readVotResults(source: ResultSource, annotations: Annotati
     for (const [name, files] of sequences) {
       const count = frames.get(name) as number
       const runs: Trajectory[] = []
-      for (const run of files.runs) runs.push(parseTrajectory(await textOf(source, run), count, source.describe(run)))
+      for (const run of files.runs) {
+        const bytes = await source.read(run)
+        runs.push(run.endsWith('.bin') ? parseBinaryTrajectory(bytes, count, source.describe(run)) : parseTrajectory(bytes.toString('utf8'), count, source.describe(run)))
+      }
       const result: VotSequenceResult = { runs, file: source.describe(files.runs[0] as string) }
       if (longTerm) result.confidences = await readConfidences(source, files, count)
       const seconds = await readSeconds(source, files, count, warnings)
@@ -61,7 +67,7 @@ async function readConfidences(source: ResultSource, files: SequenceFiles, count
   const all: number[][] = []
   for (const [i, name] of files.confidences.entries()) {
     const run = files.runs[i] as string
-    if (name === undefined) throw new SiamError('ERR_DATA', 'the confidences of this result are missing', { file: source.describe(run), hint: `expected ${run.replace(/\.txt$/, '_confidence.value')} beside it` })
+    if (name === undefined) throw new SiamError('ERR_DATA', 'the confidences of this result are missing', { file: source.describe(run), hint: `expected ${run.replace(/\.\w+$/, '_confidence.value')} beside it` })
     // The first line is empty, so nothing may be cut off at the front.
     const lines = (await textOf(source, name)).replace(/^\ufeff/, '').replace(/\r?\n$/, '').split(/\r?\n/)
     const file = source.describe(name)
