@@ -1,6 +1,6 @@
 /** `siamtrain test` as a user calls it: killed and called again, stopped with Ctrl-C, faults, JSON. */
-import { execFileSync } from 'node:child_process'
-import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, renameSync, statSync, truncateSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -21,24 +21,13 @@ beforeAll(() => {
 })
 afterAll(() => removeFolder(dir))
 
-/** The shortest sequence, which is therefore run last, and one of its frames. */
+/** The shortest sequence, which is therefore run last. */
 const last = 'GOT-10k_Val_000001'
-const frame = (): string => path.join(data(), 'val', last, '00000002.jpg')
 
-/** Puts a pipe in the frame's place, which nobody writes to: the run stays at it, and is stopped there for certain. */
-function blockLast(): () => void {
-  const aside = `${frame()}.aside`
-  renameSync(frame(), aside)
-  execFileSync('mkfifo', [frame()])
-  return () => {
-    // A worker that waits to open it goes on (and finds nothing in it).
-    try {
-      closeSync(openSync(frame(), constants.O_WRONLY | constants.O_NONBLOCK))
-    } catch {
-      // Nobody waits.
-    }
-    renameSync(aside, frame())
-  }
+/** A run that never gets done with the last sequence. */
+function startHeld(name: string, ...more: string[]): ChildProcess {
+  const module = new URL('../helpers/benchmarks/hold-worker.ts', import.meta.url).href
+  return startCli(call(name, ...more), { env: { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${module}`, HOLD_SEQUENCE: last } })
 }
 
 /** Waits until all sequences but the last are finished. */
@@ -63,7 +52,7 @@ function runs(pid: number): boolean {
 
 describe('siamtrain test', () => {
   it('killed at any time and called again, it gives the files of a run that was never stopped', async () => {
-    const whole = await runCli(call('whole', '--json'))
+    const whole = await runCli(call('whole', '--workers', '1', '--json'))
     expect([whole.code, whole.stderr]).toEqual([0, expect.stringContaining('results of 5 sequences in')])
     const report = JSON.parse(whole.stdout) as { done: boolean; benchmarks: { benchmark: string; results: string; evaluation: { trackers: Record<string, Record<string, number>> } }[] }
     expect(report).toMatchObject({ done: true, benchmarks: [{ benchmark: 'GOT-10k', subset: 'val', results: folder('whole'), sequences: 5, kept: 0, failed: [] }] })
@@ -71,15 +60,13 @@ describe('siamtrain test', () => {
     const expected = resultsIn(folder('whole'))
     expect(Object.keys(expected)).toHaveLength(5)
 
-    const goOn = blockLast()
-    const child = startCli(call('killed'))
+    const child = startHeld('killed')
     const ended = collect(child)
     await allButLast('killed')
     const workers = childrenOf(child.pid!)
     expect(workers).toHaveLength(2)
     child.kill('SIGKILL')
     expect((await ended).signal).toBe('SIGKILL')
-    goOn()
     while (workers.some(runs)) await sleep(10)
     const { [`${last}/${last}_001.txt`]: _, ...others } = expected
     expect(resultsIn(folder('killed'))).toEqual(others)
@@ -91,23 +78,22 @@ describe('siamtrain test', () => {
   })
 
   it('Ctrl-C ends it and its workers with 130; what is finished stays', async () => {
-    const goOn = blockLast()
-    const child = startCli(call('stopped', '--quiet'))
+    const child = startHeld('stopped', '--quiet', '--workers', '1')
     const ended = collect(child)
     await allButLast('stopped')
     const workers = childrenOf(child.pid!)
     child.kill('SIGINT')
     expect(await ended).toMatchObject({ code: 130, stdout: '', stderr: 'siamtrain: ERR_ABORTED stopped by SIGINT\n' })
     expect(workers.filter(runs)).toEqual([])
-    goOn()
     expect(Object.keys(resultsIn(folder('stopped')))).toHaveLength(4)
   })
 
   it('a broken frame: its sequence is named, the others are finished, the exit code is 1', async () => {
-    truncateSync(frame(), Math.floor(statSync(frame()).size / 2))
+    const frame = path.join(data(), 'val', last, '00000002.jpg')
+    truncateSync(frame, Math.floor(statSync(frame).size / 2))
     const { code, stdout, stderr } = await runCli(call('broken', '--sequences', `${last},GOT-10k_Val_000002`, '--workers', '1'))
     expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toContain(`GOT-10k ${last}: ERR_DATA ${frame()}: `)
+    expect(stderr).toContain(`GOT-10k ${last}: ERR_DATA ${frame}: `)
     expect(stderr.trimEnd().split('\n').at(-1)).toBe(`siamtrain: ERR_DATA 1 of 2 sequences could not be tracked: GOT-10k ${last} (the others are finished; mend these and call again)`)
     expect(Object.keys(resultsIn(folder('broken')))).toEqual(['GOT-10k_Val_000002/GOT-10k_Val_000002_001.txt'])
   })

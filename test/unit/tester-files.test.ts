@@ -106,6 +106,13 @@ describe('manifest', () => {
     await claimFolder(folder(), { ...settings, threads: 2 }, false)
   })
 
+  it('a run without results binds nobody', async () => {
+    await claimFolder(folder(), settings, false)
+    mkdirSync(path.join(folder(), 'bag'), { recursive: true })
+    await claimFolder(folder(), { ...settings, threads: 2 }, false)
+    expect(JSON.parse(readFileSync(manifestFile(folder()), 'utf8'))).toEqual({ format: 1, settings: { ...settings, threads: 2 } })
+  })
+
   it('results that nobody knows of are left alone, also by fresh', async () => {
     await writeResults('otb', folder(), 'bag', run)
     for (const fresh of [false, true]) await expect(claimFolder(folder(), settings, fresh)).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringContaining('not known') })

@@ -66,17 +66,15 @@ function flat(key: string, value: unknown): Record<string, string | number | boo
 export async function claimFolder(folder: string, settings: RunSettings, fresh: boolean): Promise<void> {
   const file = manifestFile(folder)
   const before = await readManifest(file)
-  if (before === undefined && (await readdir(folder).catch(() => [])).length > 0) {
-    throw new SiamError('ERR_ARGUMENT', 'the folder holds results, and what they were made with is not known', { file: folder, hint: 'move it away, or write to another folder (--out)' })
-  }
-  if (before !== undefined) {
+  if (await holdsFiles(folder)) {
+    if (before === undefined) {
+      throw new SiamError('ERR_ARGUMENT', 'the folder holds results, and what they were made with is not known', { file: folder, hint: 'move it away, or write to another folder (--out)' })
+    }
+    const differing = differences(before, settings)
     if (fresh) await remove(folder)
+    else if (differing.length === 0) return
     else {
-      const differing = differences(before, settings)
-      if (differing.length > 0) {
-        throw new SiamError('ERR_ARGUMENT', `the results there were made with other settings: ${differing.join('; ')}`, { file: folder, hint: 'begin anew with --fresh, which removes them, or write to another folder (--out)' })
-      }
-      return
+      throw new SiamError('ERR_ARGUMENT', `the results there were made with other settings: ${differing.join('; ')}`, { file: folder, hint: 'begin anew with --fresh, which removes them, or write to another folder (--out)' })
     }
   }
   try {
@@ -85,6 +83,16 @@ export async function claimFolder(folder: string, settings: RunSettings, fresh: 
     throw new SiamError('ERR_IO', `the folder cannot be made: ${cause instanceof Error ? cause.message : String(cause)}`, { file: path.dirname(file), cause })
   }
   await writeFileAtomically(file, (sink) => sink(Buffer.from(`${JSON.stringify({ format, settings }, null, 2)}\n`)))
+}
+
+/** A run that never came to a result (its network could not be built, say) binds nobody. */
+async function holdsFiles(folder: string): Promise<boolean> {
+  try {
+    return (await readdir(folder, { recursive: true, withFileTypes: true })).some((entry) => !entry.isDirectory())
+  } catch (cause) {
+    if (isMissing(cause)) return false
+    throw new SiamError('ERR_IO', `the folder of the results cannot be read (${errorCode(cause)})`, { file: folder, cause })
+  }
 }
 
 async function remove(folder: string): Promise<void> {
