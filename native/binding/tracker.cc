@@ -1,5 +1,6 @@
 #include "tracker.h"
 
+#include "../tracking/siamfcpp_tracker.h"
 #include "convert.h"
 #include "model.h"
 #include "registration.h"
@@ -11,7 +12,7 @@ const napi_type_tag TrackerHandle::kTag = {0x6c1f0d93a7e24b58, 0x94e3d82b57c01af
 
 namespace {
 
-using TrackerPtr = std::shared_ptr<tracking::SiamFcppTracker>;
+using TrackerPtr = std::shared_ptr<tracking::Tracker>;
 using Named = std::vector<std::pair<std::string, TensorPtr>>;
 
 tracking::TrackerOptions options_from_js(const Napi::Object& spec) {
@@ -87,7 +88,7 @@ Napi::Value create_tracker(const Napi::CallbackInfo& info) {
   const auto holder = ModelHandle::unwrap(info[0], "model");
   const auto options = options_from_js(info[1].As<Napi::Object>());
   try {
-    auto tracker = std::make_shared<tracking::SiamFcppTracker>(holder->model, options);
+    TrackerPtr tracker = std::make_shared<tracking::SiamFcppTracker>(std::make_shared<tracking::ModuleNetwork>(holder->model), options);
     return TrackerHandle::wrap(env, AddonEnv::of(env).tracker_class, std::move(tracker));
   } catch (const Napi::Error&) {
     throw;

@@ -1,12 +1,12 @@
 // NativeTracker of lib/native/addon.ts.
 #pragma once
 
-#include "../tracking/siamfcpp_tracker.h"
+#include "../tracking/tracker.h"
 #include "handle.h"
 
 namespace siam::binding {
 
-class TrackerHandle : public Handle<TrackerHandle, tracking::SiamFcppTracker> {
+class TrackerHandle : public Handle<TrackerHandle, tracking::Tracker> {
  public:
   static constexpr const char* kName = "Tracker";
   static const napi_type_tag kTag;

@@ -84,11 +84,14 @@ TemplateFeatures SiamTrackImpl::template_features(const at::Tensor& im_z) {
   return {c_z_k_->forward(f_z), r_z_k_->forward(f_z)};
 }
 
-HeadOutput SiamTrackImpl::track(const at::Tensor& im_x, const TemplateFeatures& features) {
+SearchFeatures SiamTrackImpl::search_features(const at::Tensor& im_x) {
   const at::Tensor x = prepare(im_x, "im_x");
   const at::Tensor f_x = basemodel_->forward(x);
-  const at::Tensor c_x = c_x_->forward(f_x), r_x = r_x_->forward(f_x);
-  return head_->forward(xcorr_depthwise(c_x, features.c_z_k), xcorr_depthwise(r_x, features.r_z_k), x.size(3));
+  return {c_x_->forward(f_x), r_x_->forward(f_x), f_x, x.size(3)};
+}
+
+HeadOutput SiamTrackImpl::match(const SearchFeatures& search, const TemplateFeatures& features) {
+  return head_->forward(xcorr_depthwise(search.c_x, features.c_z_k), xcorr_depthwise(search.r_x, features.r_z_k), search.x_size);
 }
 
 namespace {

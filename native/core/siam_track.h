@@ -28,6 +28,13 @@ struct TemplateFeatures {
   at::Tensor c_z_k, r_z_k;
 };
 
+/// What a search image gives whatever the template is, so that several templates share it.
+struct SearchFeatures {
+  at::Tensor c_x, r_x;  ///< [N,width,H,H], of the classification and the regression branch
+  at::Tensor f_x;       ///< [N,width,H',H'], the backbone's
+  int64_t x_size = 0;   ///< side of the search image, pixels
+};
+
 /// The task model SiamTrack: backbone, adjustment convolutions, depthwise correlation, head.
 /// Source: SiamFC++ (AAAI 2020) and the original's siamese_track; parity: test/golden/forward. Thread: engine.
 class SiamTrackImpl : public torch::nn::Module {
@@ -40,8 +47,10 @@ class SiamTrackImpl : public torch::nn::Module {
 
   /// Phase 'feature' of the tracker.
   TemplateFeatures template_features(const at::Tensor& im_z);
-  /// Phase 'track': logits are left as they are (the tracker applies the sigmoid).
-  HeadOutput track(const at::Tensor& im_x, const TemplateFeatures& features);
+  /// The first half of phase 'track'.
+  SearchFeatures search_features(const at::Tensor& im_x);
+  /// The second half: logits are left as they are (the tracker applies the sigmoid).
+  HeadOutput match(const SearchFeatures& search, const TemplateFeatures& features);
 
   /// Parameters and buffers as Python's state_dict() orders them: a module's own parameters, its buffers, then its children.
   std::vector<StateEntry> state_entries() const;

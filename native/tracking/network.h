@@ -1,0 +1,35 @@
+// The network as trackers use it: template once, search image for each frame, head.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "../core/siam_track.h"
+
+namespace siam::tracking {
+
+/// Crops are uint8 [N,3,S,S] BGR on the CPU; what comes back lives where the network does. Each call runs in evaluation mode, without gradients.
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  virtual core::TemplateFeatures template_features(const at::Tensor& z_crops) = 0;
+  /// What a search image gives whatever the template is, so that several templates share it.
+  virtual core::SearchFeatures search_features(const at::Tensor& x_crops) = 0;
+  /// Correlation and head. @param search, features  of one N
+  virtual core::HeadOutput head(const core::SearchFeatures& search, const core::TemplateFeatures& features) = 0;
+};
+
+/// The module as it is trained, in its own precision; it may be one that is being trained.
+class ModuleNetwork : public Network {
+ public:
+  explicit ModuleNetwork(core::SiamTrack model) : model_(std::move(model)) {}
+
+  core::TemplateFeatures template_features(const at::Tensor& z_crops) override;
+  core::SearchFeatures search_features(const at::Tensor& x_crops) override;
+  core::HeadOutput head(const core::SearchFeatures& search, const core::TemplateFeatures& features) override;
+
+ private:
+  core::SiamTrack model_;
+};
+
+}  // namespace siam::tracking
