@@ -25,6 +25,7 @@ const commands: readonly CommandEntry[] = [
   { name: 'doctor', summary: 'check libtorch, the addon and the devices', load: async () => (await import('./doctor.ts')).registerDoctorCommand },
   { name: 'train', summary: 'train a tracker as a configuration says', load: async () => (await import('./train.ts')).registerTrainCommand },
   { name: 'track', summary: 'follow a target through a sequence of images', load: async () => (await import('./track.ts')).registerTrackCommand },
+  { name: 'demo', summary: 'follow a target on a local web page', load: async () => (await import('./demo.ts')).registerDemoCommand },
   { name: 'bench', summary: 'measure speed beside a yardstick in Python', load: async () => (await import('./bench.ts')).registerBenchCommand },
 ]
 
