@@ -8,7 +8,7 @@ import { SiamError } from '../errors.ts'
 import { checkedDevice } from '../native/device.ts'
 import { startDemo, type DemoOptions } from '../demo/server.ts'
 import { trackerSupply } from '../demo/trackers.ts'
-import type { OpenVideo } from '../demo/video-source.ts'
+import { openVideo } from '../tracking/video/index.ts'
 import { reportError, withSignals } from './common.ts'
 
 interface DemoFlags {
@@ -74,10 +74,6 @@ async function demo(sources: string[], flags: DemoFlags, signal: AbortSignal): P
   } finally {
     trackers.dispose()
   }
-}
-
-const openVideo: OpenVideo = async () => {
-  throw new SiamError('ERR_SETUP', 'Videos cannot be read')
 }
 
 async function start(options: DemoOptions, anyPort: boolean): ReturnType<typeof startDemo> {

@@ -3,10 +3,9 @@
  */
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
-import { frameFiles } from '../tracking/frame-files.ts'
+import { frameFiles, videoFile } from '../tracking/frame-files.ts'
 import { HttpProblem } from './http-problem.ts'
 import { ImageSource } from './image-source.ts'
-import { hasVideoName } from './media-kind.ts'
 import { summaryOf, type DemoSource, type SourceSummary } from './source.ts'
 
 export class Catalog {
@@ -54,7 +53,7 @@ export async function sourcesOf(names: readonly string[], openVideo: (file: stri
   for (const name of names) {
     const label = path.basename(path.resolve(name))
     const info = await stat(name).catch(() => undefined)
-    if (info?.isFile() === true && hasVideoName(name)) sources.push(await openVideo(name, label))
+    if (info?.isFile() === true && videoFile.test(name)) sources.push(await openVideo(name, label))
     else if (info?.isFile() === true) single.push(name)
     else sources.push(new ImageSource(await frameFiles([name]), { name: label }))
   }

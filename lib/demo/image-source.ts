@@ -18,6 +18,7 @@ export class ImageSource implements DemoSource {
   readonly name: string
   readonly uploaded: boolean
   readonly fps: number | undefined = undefined
+  readonly estimatedFrames: number | undefined = undefined
   readonly storedBytes: number
   readonly #files: readonly string[]
   readonly #onClose: () => Promise<void>

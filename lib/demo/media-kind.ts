@@ -22,11 +22,6 @@ export function mediaKind(start: Uint8Array): 'image' | 'video' | undefined {
   return start[0] === 0x47 && (start.length <= 188 || start[188] === 0x47) && !/^[\x20-\x7e\r\n\t]+$/.test(text) ? 'video' : undefined
 }
 
-/** Of a file on the command line. */
-export function hasVideoName(name: string): boolean {
-  return /\.(mp4|avi|mkv|mov|webm|m4v|mpe?g|wmv|flv|gif|ts|mts|m2ts|ogv)$/i.test(name)
-}
-
 /** Names that the upload takes as frames of a folder; the rest of the folder stays where it is. */
 export function hasImageName(name: string): boolean {
   return /\.(jpe?g|png|webp)$/i.test(name)

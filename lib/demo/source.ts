@@ -13,6 +13,8 @@ export interface DemoSource {
   readonly uploaded: boolean
   /** How many there are; undefined while that is not known. */
   readonly frames: number | undefined
+  /** By what a video says of itself. */
+  readonly estimatedFrames: number | undefined
   /** Of a video. */
   readonly fps: number | undefined
   /** Bytes on disk that go when it does. */
@@ -33,10 +35,12 @@ export interface SourceSummary {
   kind: 'images' | 'video'
   uploaded: boolean
   frames: number | null
+  /** About how many, where that is not known. */
+  estimate: number | null
 }
 
-export function summaryOf({ id, name, kind, uploaded, frames }: DemoSource): SourceSummary {
-  return { id, name, kind, uploaded, frames: frames ?? null }
+export function summaryOf({ id, name, kind, uploaded, frames, estimatedFrames }: DemoSource): SourceSummary {
+  return { id, name, kind, uploaded, frames: frames ?? null, estimate: frames === undefined ? (estimatedFrames ?? null) : null }
 }
 
 /**

@@ -8,10 +8,11 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { SiamError } from '../errors.ts'
+import { videoFile } from '../tracking/frame-files.ts'
 import { HttpProblem } from './http-problem.ts'
 import { ImageSource } from './image-source.ts'
 import { bytesText, type DemoLimits } from './limits.ts'
-import { hasImageName, hasVideoName } from './media-kind.ts'
+import { hasImageName } from './media-kind.ts'
 import { notKept, receiveFile, wrongWay } from './receive-file.ts'
 import type { DemoSource } from './source.ts'
 import type { StoredBytes } from './stored-bytes.ts'
@@ -177,9 +178,9 @@ function fileOf(upload: Upload, number: number): string {
 }
 
 function kindByNames(names: readonly string[]): 'images' | 'video' {
-  const strange = names.find((name) => !hasImageName(name) && !hasVideoName(name))
+  const strange = names.find((name) => !hasImageName(name) && !videoFile.test(name))
   if (strange !== undefined) throw new HttpProblem(415, 'ERR_DATA', `${strange} is neither a video nor an image that can be read (JPEG, PNG, WebP)`, wrongWay)
-  const videos = names.filter(hasVideoName)
+  const videos = names.filter((name) => videoFile.test(name))
   if (videos.length === 0) return 'images'
   if (names.length > 1) throw new HttpProblem(415, 'ERR_DATA', `${videos[0]} is a video, and ${names.length - 1} more ${names.length === 2 ? 'file was' : 'files were'} chosen with it`, wrongWay)
   return 'video'

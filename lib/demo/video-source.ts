@@ -8,18 +8,13 @@ import path from 'node:path'
 import { SiamError } from '../errors.ts'
 import { loadAddon } from '../native/load.ts'
 import type { PixelFrame } from '../tracking/frame.ts'
+import type { Video } from '../tracking/video/index.ts'
 import type { DemoSource } from './source.ts'
 import type { StoredBytes } from './stored-bytes.ts'
 
-/** Frames of a video in their order; size and rate as the container tells them. */
-export interface OpenedVideo extends AsyncIterable<PixelFrame> {
-  readonly width: number
-  readonly height: number
-  readonly fps?: number
-  readonly frames?: number
-}
-
-export type OpenVideo = (file: string, options: { signal?: AbortSignal }) => OpenedVideo | Promise<OpenedVideo>
+/** openVideo() of lib/tracking/video; tests have videos of their own. */
+export type OpenVideo = (file: string, options: { signal?: AbortSignal }) => Promise<Omit<Video, 'file'>>
+type OpenedVideo = Awaited<ReturnType<OpenVideo>>
 
 export interface VideoSourceOptions {
   name: string
@@ -51,7 +46,7 @@ export class VideoSource implements DemoSource {
   readonly #options: VideoSourceOptions
   readonly #size: { width: number; height: number }
   readonly #fps: number | undefined
-  #frames: number | undefined
+  readonly estimatedFrames: number | undefined
   /** Frames that are there as files; all in front of it are. */
   #kept = 0
   #keptBytes = 0
@@ -69,7 +64,7 @@ export class VideoSource implements DemoSource {
     this.uploaded = options.uploaded ?? false
     this.#size = { width: video.width, height: video.height }
     this.#fps = video.fps
-    this.#frames = video.frames
+    this.estimatedFrames = video.estimatedFrames
   }
 
   /**
@@ -98,7 +93,7 @@ export class VideoSource implements DemoSource {
   }
 
   get frames(): number | undefined {
-    return this.#ended ? this.#kept : this.#frames
+    return this.#ended ? this.#kept : undefined
   }
 
   get fps(): number | undefined {

@@ -83,9 +83,9 @@ function render() {
   drawTimeline(canvas('graph'), player, lastFrame())
 }
 
-/** The scrubber's end: of a video whose length nobody knows, what was seen. */
+/** The scrubber's end: of a video that was not read to its end, what it says of itself. */
 function lastFrame() {
-  return Math.max(0, (player.frames ?? player.run.last + 1) - 1, player.view)
+  return Math.max(0, (player.frames ?? player.source?.estimate ?? 1) - 1, player.run.last, player.view)
 }
 
 async function loadSources() {

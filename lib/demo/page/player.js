@@ -10,7 +10,7 @@ import { frameText, problemFrom, scoreText } from './words.js'
 /** @typedef {import('./box.js').Box} Box */
 /** @typedef {import('./run.js').Step} Step */
 /** @typedef {import('./words.js').Problem} Problem */
-/** @typedef {{ id: string, name: string, kind: 'images' | 'video', uploaded: boolean, frames: number | null }} Source */
+/** @typedef {{ id: string, name: string, kind: 'images' | 'video', uploaded: boolean, frames: number | null, estimate: number | null }} Source */
 
 /** Frames that the tracker may be ahead of the page while it plays: it computes one while the page draws the other. */
 const ahead = 2

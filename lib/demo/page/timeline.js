@@ -2,6 +2,8 @@
 
 /** Half of the scrubber's thumb: its first and last frame are that far inside. */
 const margin = 8
+/** Upper ends of the score axis: networks differ in how sure they are. */
+const limits = [0.05, 0.1, 0.2, 0.5, 1]
 
 /**
  * @param {HTMLCanvasElement} canvas
@@ -18,16 +20,21 @@ export function drawTimeline(canvas, player, last) {
   const style = getComputedStyle(canvas)
   /** @param {string} name */
   const color = (name) => style.getPropertyValue(name)
+  // Given boxes have no score of their own.
+  const steps = player.source === undefined ? [] : player.run.sorted()
+  const scored = steps.filter(({ init }) => !init)
+  const highest = scored.reduce((most, { score }) => Math.max(most, score), 0)
+  const limit = scored.length === 0 ? 1 : (limits.find((each) => each >= highest) ?? 1)
   const top = 6
   const bottom = height - 6
   /** @param {number} frame */
   const across = (frame) => margin + (last === 0 ? 0 : frame / last) * (width - 2 * margin)
   /** @param {number} score */
-  const down = (score) => bottom - Math.min(Math.max(score, 0), 1) * (bottom - top)
+  const down = (score) => bottom - Math.min(Math.max(score / limit, 0), 1) * (bottom - top)
 
   pen.strokeStyle = color('--graph-grid')
   pen.lineWidth = 1
-  for (const score of [0, 0.5, 1]) {
+  for (const score of [0, limit / 2, limit]) {
     pen.beginPath()
     pen.moveTo(0, Math.round(down(score)) + 0.5)
     pen.lineTo(width, Math.round(down(score)) + 0.5)
@@ -36,11 +43,10 @@ export function drawTimeline(canvas, player, last) {
   if (!player.source) return
 
   // Stretches of frames one behind the other; between them is a gap.
-  const steps = player.run.sorted()
-  for (let from = 0; from < steps.length;) {
+  for (let from = 0; from < scored.length;) {
     let to = from + 1
-    while (to < steps.length && at(steps, to).frame === at(steps, to - 1).frame + 1) to += 1
-    const stretch = steps.slice(from, to)
+    while (to < scored.length && at(scored, to).frame === at(scored, to - 1).frame + 1) to += 1
+    const stretch = scored.slice(from, to)
     const line = new Path2D()
     for (const [i, { frame, score }] of stretch.entries()) {
       if (i === 0) line.moveTo(across(frame), down(score))
@@ -63,6 +69,10 @@ export function drawTimeline(canvas, player, last) {
     pen.arc(across(frame), top + 1, 3.5, 0, 7)
     pen.fill()
   }
+  pen.fillStyle = color('--soft')
+  pen.font = '11px system-ui, sans-serif'
+  pen.textAlign = 'right'
+  if (scored.length > 0) pen.fillText(`score ${limit}`, width - margin, top + 12)
   pen.strokeStyle = color('--text')
   pen.lineWidth = 1
   pen.beginPath()

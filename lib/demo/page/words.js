@@ -34,7 +34,7 @@ export function frameText(frame, frames) {
 
 /** @param {number | undefined} score */
 export function scoreText(score) {
-  return score === undefined ? '–' : score.toFixed(2)
+  return score === undefined ? '–' : score.toFixed(score < 0.1 ? 3 : 2)
 }
 
 /** @param {number | undefined} fps */
