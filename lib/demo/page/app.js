@@ -62,7 +62,7 @@ function render() {
   at('given').textContent = String(run.given)
   const lowest = run.lowest()
   button('lowest').disabled = lowest === undefined
-  at('lowest').textContent = lowest === undefined ? '–' : `${scoreText(lowest.score)} in frame ${lowest.frame + 1}`
+  at('lowest').textContent = lowest === undefined ? '–' : `${scoreText(lowest.score)}, frame ${lowest.frame + 1}`
   at('frame-size').textContent = ready ? `${player.size.width} × ${player.size.height}` : '–'
   button('export-txt').disabled = button('export-json').disabled = run.steps.size === 0
   at('remove-source').hidden = source?.uploaded !== true
