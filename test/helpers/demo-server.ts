@@ -83,17 +83,17 @@ export class Tab {
     this.socket.send(typeof message === 'string' ? message : JSON.stringify(message))
   }
 
-  /** The next message of this type; those before it are passed over. */
-  async next<T extends ServerMessage['type']>(type: T): Promise<OfType<T>> {
+  /** The next message of one of these types; those before it are passed over. */
+  async next<T extends ServerMessage['type']>(...types: T[]): Promise<OfType<T>> {
     const timer = setTimeout(() => this.#wake(), patienceMs)
     const end = performance.now() + patienceMs
     try {
       for (;;) {
         while (this.#read < this.messages.length) {
           const message = this.messages[this.#read++] as ServerMessage
-          if (message.type === type) return message as OfType<T>
+          if ((types as string[]).includes(message.type)) return message as OfType<T>
         }
-        if (performance.now() >= end) throw new Error(`no message of type ${type}; there were ${JSON.stringify(this.messages)}`)
+        if (performance.now() >= end) throw new Error(`no message of type ${types.join(' or ')}; there were ${JSON.stringify(this.messages)}`)
         await new Promise<void>((resolve) => (this.#wake = resolve))
       }
     } finally {

@@ -30,6 +30,9 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
+/** Of waits for what must come, on however busy a machine. */
+const patient = { timeout: 60_000 }
+
 const sources = async (): Promise<{ id: string; name: string; uploaded: boolean }[]> => ((await ask(demo, 'GET', '/api/sources')).json() as { sources: { id: string; name: string; uploaded: boolean }[] }).sources
 /** Whatever happened before, the page is still served. */
 const stillUp = async (): Promise<void> => expect((await ask(demo, 'GET', '/')).status).toBe(200)
@@ -115,10 +118,11 @@ describe('paths', () => {
 
 describe('uploads', () => {
   const folder = (): string[] => readdirSync(demo.folder)
-  afterEach(async () => {
+  const nothingIsLeft = async (): Promise<void> => {
     for (const source of await sources()) if (source.uploaded) expect((await ask(demo, 'DELETE', `/api/sources/${source.id}`)).status).toBe(204)
-    await expect.poll(folder).toEqual([])
-  })
+    await expect.poll(folder, patient).toEqual([])
+  }
+  afterEach(nothingIsLeft)
 
   it('makes a source of images, in the order of their names, under names of its own', async () => {
     const answer = await upload(demo, 'mine', [{ name: 'b/10.jpg', bytes: bag(2) }, { name: '../../2.jpg', bytes: bag(1) }])
@@ -152,7 +156,7 @@ describe('uploads', () => {
     expect(error.message).toMatch(message)
     expect(error.hint).toMatch(/./)
     expect(await sources()).toHaveLength(1)
-    await expect.poll(folder).toEqual([])
+    await expect.poll(folder, patient).toEqual([])
     await stillUp()
   })
 
@@ -160,7 +164,7 @@ describe('uploads', () => {
     const { upload: id } = (await ask(demo, 'POST', '/api/uploads', { body: JSON.stringify({ name: 'x', files: [{ name: '1.jpg', size: 5000 }] }) })).json()
     const answer = await ask(demo, 'PUT', `/api/uploads/${id}/files/0`, { body: bag(1) })
     expect([answer.status, answer.json().error.message]).toEqual([413, '1.jpg has more bytes than were announced'])
-    await expect.poll(folder).toEqual([])
+    await expect.poll(folder, patient).toEqual([])
     expect((await ask(demo, 'POST', `/api/uploads/${id}/finish`)).status).toBe(404)
   })
 
@@ -171,9 +175,9 @@ describe('uploads', () => {
     socket.write(`PUT /api/uploads/${id}/files/0 HTTP/1.1\r\nHost: 127.0.0.1:${demo.port}\r\nOrigin: http://127.0.0.1:${demo.port}\r\nContent-Length: ${bag(1).length}\r\n\r\n`)
     socket.write(bag(1).subarray(0, 9000))
     // Its first bytes are on the disk: it was under way.
-    await expect.poll(() => existsSync(path.join(demo.folder, id, '00000001'))).toBe(true)
+    await expect.poll(() => existsSync(path.join(demo.folder, id, '00000001')), patient).toBe(true)
     socket.destroy()
-    await expect.poll(folder).toEqual([])
+    await expect.poll(folder, patient).toEqual([])
     expect((await ask(demo, 'POST', `/api/uploads/${id}/finish`)).status).toBe(404)
     await stillUp()
   })
