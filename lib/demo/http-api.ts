@@ -99,6 +99,9 @@ export class Api {
       if (file === undefined) throw new HttpProblem(404, 'ERR_ARGUMENT', `${source.name} has no frame ${index + 1}`)
       // The id is of this server's life alone, so what a browser keeps is never another picture.
       return { type: 'image/jpeg', body: await frameJpeg(file), headers: { 'Cache-Control': 'private, max-age=3600, immutable' } }
+    } catch (error) {
+      if (!(error instanceof SiamError)) throw error
+      return json({ error: problemBody(error, (file) => source.nameOf(file)) }, statusOf(error))
     } finally {
       leave()
     }

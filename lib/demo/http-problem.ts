@@ -20,16 +20,17 @@ export interface ProblemBody {
 }
 
 /**
- * What the page shows of an error. Of files only the name is told, not where the server has them; of what is no SiamError nothing but that
+ * What the page shows of an error; a source knows how the user calls its files. Of files only the name is told, not where the server has them; of what is no SiamError nothing but that
  * it is our mistake.
  */
-export function problemBody(error: unknown): ProblemBody {
+export function problemBody(error: unknown, nameOf: (file: string) => string = baseName): ProblemBody {
   if (!(error instanceof SiamError)) return { code: 'ERR_INTERNAL', message: 'Something went wrong in the server', hint: 'the terminal that it runs in says more' }
-  const name = error.file?.split(/[/\\]/).at(-1)
-  const { code, hint } = error
-  const where = error.file === undefined || name === undefined ? '' : `${name}: `
+  const { code, hint, file } = error
+  const where = file === undefined ? '' : `${nameOf(file)}: `
   return { code, message: `${where}${error.message}`, ...(hint === undefined ? {} : { hint }) }
 }
+
+export const baseName = (file: string): string => file.split(/[/\\]/).at(-1) as string
 
 export function statusOf(error: unknown): number {
   if (error instanceof HttpProblem) return error.status

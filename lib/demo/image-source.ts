@@ -2,10 +2,13 @@
  * Image files in their order.
  */
 import { randomBytes } from 'node:crypto'
+import path from 'node:path'
 import { frameSize, type DemoSource } from './source.ts'
 
 export interface ImageSourceOptions {
   name: string
+  /** Of the files, where they are not the files' own. */
+  names?: readonly string[]
   uploaded?: boolean
   storedBytes?: number
   /** Takes back what the source occupies. */
@@ -21,11 +24,13 @@ export class ImageSource implements DemoSource {
   readonly estimatedFrames: number | undefined = undefined
   readonly storedBytes: number
   readonly #files: readonly string[]
+  readonly #names: readonly string[] | undefined
   readonly #onClose: () => Promise<void>
 
-  constructor(files: readonly string[], { name, uploaded = false, storedBytes = 0, onClose = async () => {} }: ImageSourceOptions) {
+  constructor(files: readonly string[], { name, names, uploaded = false, storedBytes = 0, onClose = async () => {} }: ImageSourceOptions) {
     this.#files = files
     this.name = name
+    this.#names = names
     this.uploaded = uploaded
     this.storedBytes = storedBytes
     this.#onClose = onClose
@@ -41,6 +46,10 @@ export class ImageSource implements DemoSource {
 
   async frame(index: number): Promise<string | undefined> {
     return this.#files[index]
+  }
+
+  nameOf(file: string): string {
+    return this.#names?.[this.#files.indexOf(file)] ?? path.basename(file)
   }
 
   use(): () => void {

@@ -4,7 +4,7 @@
 import { SiamError } from '../errors.ts'
 import type { Tracker } from '../tracking/tracker.ts'
 import type { Catalog } from './catalog.ts'
-import { problemBody } from './http-problem.ts'
+import { baseName, problemBody } from './http-problem.ts'
 import { pageMessage, type PageMessage, type ServerMessage } from './messages.ts'
 import { summaryOf, type DemoSource } from './source.ts'
 
@@ -164,6 +164,6 @@ export class Session {
     if (!(error instanceof SiamError)) this.#options.onBug(error)
     if (at === 'track') this.#through = -1
     const where = at === 'track' ? { run: this.#run, frame: this.#next } : at === 'init' ? { run: message?.run, frame: message?.frame } : {}
-    await this.#options.send({ type: 'failed', at, ...where, problem: problemBody(error) })
+    await this.#options.send({ type: 'failed', at, ...where, problem: problemBody(error, (file) => this.#opened?.source.nameOf(file) ?? baseName(file)) })
   }
 }

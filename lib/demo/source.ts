@@ -23,6 +23,8 @@ export interface DemoSource {
   size(): Promise<{ width: number; height: number }>
   /** The file of a frame, or undefined behind the last one. @throws ERR_DATA, ERR_IO for a video that cannot be read on */
   frame(index: number): Promise<string | undefined>
+  /** How the user calls a file of the source: by the name that it was uploaded under, not the server's. */
+  nameOf(file: string): string
   /** Somebody tracks in it until the returned function is called. */
   use(): () => void
   close(): Promise<void>

@@ -134,7 +134,7 @@ export class UploadStore {
       await rename(fileOf(upload, 0), named)
       return VideoSource.open(named, { name: upload.name, uploaded: true, fileBytes: upload.bytes, openVideo, stored, folder: path.join(upload.folder, 'frames'), onClose })
     }
-    const source = new ImageSource(upload.files.map((_, i) => fileOf(upload, i)), { name: upload.name, uploaded: true, storedBytes: upload.bytes, onClose })
+    const source = new ImageSource(upload.files.map((_, i) => fileOf(upload, i)), { name: upload.name, names: upload.files.map((file) => file.name), uploaded: true, storedBytes: upload.bytes, onClose })
     try {
       await source.size()
     } catch (error) {

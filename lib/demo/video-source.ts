@@ -115,6 +115,10 @@ export class VideoSource implements DemoSource {
     return found
   }
 
+  nameOf(): string {
+    return this.name
+  }
+
   use(): () => void {
     this.#users += 1
     let used = true

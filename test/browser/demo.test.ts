@@ -210,6 +210,15 @@ describe.skipIf('why' in found)('the demo page', () => {
       await page.screenshot({ path: path.join(screenshots, 'narrow-refused.png') })
       expect(await page.locator('#source option').count()).toBe(2)
 
+      const dropped = await page.evaluateHandle(() => {
+        const { DataTransfer } = globalThis as unknown as { DataTransfer: new () => { items: { add: (file: File) => void } } }
+        const transfer = new DataTransfer()
+        transfer.items.add(new File(['hello'], 'notes.txt'))
+        return transfer
+      })
+      await page.dispatchEvent('#stage', 'drop', { dataTransfer: dropped })
+      await page.getByRole('alert').getByText(/^notes\.txt is neither a video nor an image/).waitFor()
+
       await page.locator('#files-input').setInputFiles([bag(1), bag(2)])
       await page.getByText('Frame 1 of 2').waitFor()
       expect(await page.locator('#source option:checked').textContent()).toBe('2 images (2 images, uploaded)')
@@ -221,7 +230,7 @@ describe.skipIf('why' in found)('the demo page', () => {
       await page.getByText('torn is open').waitFor()
       await page.getByRole('button', { name: 'Draw box' }).click()
       await page.getByRole('button', { name: 'Track', exact: true }).click()
-      await page.getByRole('alert').getByText(/^Frame 3: /).waitFor()
+      await page.getByRole('alert').getByText(/^Frame 3: 3\.jpg: /).waitFor()
       await page.screenshot({ path: path.join(screenshots, 'narrow-bad-frame.png'), fullPage: true })
       await page.getByRole('button', { name: 'Leave this frame out' }).click()
       await page.getByText(`The end: ${frames - 1} frames with a box.`).waitFor()

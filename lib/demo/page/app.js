@@ -32,9 +32,10 @@ const say = (text) => {
 
 /** @param {import('./words.js').Problem | undefined} problem @param {number} [frame] where tracking stands still */
 function showProblem(problem, frame) {
+  const hint = problem?.hint ?? (frame === undefined ? undefined : 'mend the file, leave the frame out, or draw the box in a frame behind it')
   at('problem').hidden = problem === undefined
   at('problem-text').textContent = problem === undefined ? '' : sentence(`${frame === undefined ? '' : `Frame ${frame + 1}: `}${problem.message}`)
-  at('problem-hint').textContent = problem?.hint === undefined ? '' : sentence(problem.hint[0]?.toUpperCase() + problem.hint.slice(1))
+  at('problem-hint').textContent = hint === undefined ? '' : sentence(hint[0]?.toUpperCase() + hint.slice(1))
   at('problem-skip').hidden = frame === undefined
 }
 
@@ -44,7 +45,7 @@ const stage = new Stage(canvas('stage'), player)
 function render() {
   const { source, run, step, draft, online } = player
   const ready = source !== undefined && player.picture !== undefined
-  at('engine').textContent = player.tracker === '' ? (online ? 'Connecting …' : 'Not connected') : `${player.tracker} on ${player.device}${online ? '' : ' (not connected)'}`
+  at('engine').textContent = player.session.tracker === '' ? (online ? 'Connecting …' : 'Not connected') : `${player.session.tracker} on ${player.session.device}${online ? '' : ' (not connected)'}`
   at('empty').hidden = ready
   button('play').disabled = !ready || !online || (!player.playing && draft === undefined && run.steps.size === 0) || (draft === undefined && player.atEnd && run.steps.has(player.view))
   at('play-text').textContent = player.playing ? 'Pause' : draft !== undefined && run.steps.size > 0 ? 'Track from here' : 'Track'
@@ -153,8 +154,8 @@ function exportText() {
 }
 
 function exportJson() {
-  const { source, tracker, size, frames, run } = player
-  if (run.steps.size > 0) save(jsonText(run, { source: source?.name ?? '', tracker, ...size, frames }), 'json', 'application/json')
+  const { source, session, size, frames, run } = player
+  if (run.steps.size > 0) save(jsonText(run, { source: source?.name ?? '', tracker: session.tracker, ...size, frames }), 'json', 'application/json')
 }
 
 function showLowest() {

@@ -2,9 +2,9 @@
 // It knows nothing of the document; `changed` and `say` are told.
 
 import { fitted, middle } from './box.js'
-import { Connection } from './connection.js'
 import { Pictures } from './pictures.js'
 import { Run } from './run.js'
+import { Session } from './session.js'
 import { frameText, problemFrom, scoreText } from './words.js'
 
 /** @typedef {import('./box.js').Box} Box */
@@ -22,11 +22,7 @@ export class Player {
   source
   size = { width: 0, height: 0 }
   /** @type {number | null} */
-  frames = null
-  /** @type {number | null} */
   fps = null
-  tracker = ''
-  device = ''
   run = new Run()
   view = 0
   /** @type {ImageBitmap | undefined} */
@@ -34,54 +30,30 @@ export class Player {
   playing = false
   /** The box that is being drawn or changed, of the frame that is shown. @type {Box | undefined} */
   draft
-  online = true
-  /** The frame at which tracking stands still. @type {number | undefined} */
-  stalled
+  /** A step on is under way: keys that repeat wait for it. */
+  busy = false
 
   #pictures = new Pictures()
-  #runs = 0
   /** Whoever plays, steps or shows a frame has the newest number; all others stop. */
   #turn = 0
-  /** @type {{ frame: number, resolve: (step: Step | undefined) => void, reject: (problem: Problem) => void } | undefined} */
-  #awaited
-  /** @type {{ run: number, resolve: (step: Step) => void, reject: (problem: Problem) => void } | undefined} */
-  #starting
   /** @type {Promise<boolean> | undefined} */
   #accepting
-  /** @type {{ resolve: () => void, reject: (problem: Problem) => void } | undefined} */
-  #opening
 
   /**
    * @param {{ changed: () => void, say: (text: string) => void, problem: (problem: Problem | undefined, frame?: number) => void }} page
    */
   constructor(page) {
     this.page = page
-    this.connection = new Connection(
-      {
-        hello: ({ tracker, device }) => {
-          Object.assign(this, { tracker, device })
-          page.changed()
-        },
-        refused: ({ problem }) => {
-          this.refused = true
-          this.#lost(problem)
-        },
-        opened: (message) => this.#opened(message),
-        box: (message) => this.#box(message),
-        end: ({ run, frames }) => {
-          if (run !== this.run.id) return
-          this.frames = frames
-          this.#awaited?.resolve(undefined)
-        },
-        failed: (message) => this.#failed(message),
-      },
-      (wasOpen) => {
-        if (this.refused) return
-        this.#lost(wasOpen
-          ? { message: 'The connection to the server is gone', hint: this.run.steps.size > 0 ? 'the boxes so far can still be exported; start siamtrain demo again and reload this page' : 'start siamtrain demo again and reload this page' }
-          : { message: 'The server cannot be reached', hint: 'is siamtrain demo still running? Reload this page then' })
-      },
-    )
+    this.session = new Session({ changed: page.changed, box: (step) => this.run.add(step), problem: (problem) => this.#trouble(problem) })
+  }
+
+  get online() {
+    return this.session.online
+  }
+
+  /** How many there are, if that is known. @returns {number | null} */
+  get frames() {
+    return this.session.end ?? this.source?.frames ?? null
   }
 
   /** @param {Source} source */
@@ -89,16 +61,12 @@ export class Player {
     const turn = this.#take()
     this.#pictures.open(source.id)
     Object.assign(this, { source: undefined, draft: undefined, picture: undefined, view: 0, run: new Run() })
-    this.run.id = ++this.#runs
     this.page.problem(undefined)
     this.page.changed()
     try {
-      await new Promise((/** @type {(value: void) => void} */ resolve, reject) => {
-        this.#opening?.reject({ message: 'another source was chosen' })
-        this.#opening = { resolve, reject }
-        this.connection.send({ op: 'open', source: source.id })
-      })
+      const opened = await this.session.open(source.id)
       if (turn !== this.#turn) return
+      Object.assign(this, { source: opened.source, size: { width: opened.width, height: opened.height }, fps: opened.fps })
       await this.#display(0, turn)
       this.page.say(`${source.name} is open${this.frames === null ? '' : `: ${this.frames} ${this.frames === 1 ? 'frame' : 'frames'}`}. Draw a box around the target: drag with the mouse, or press B.`)
     } catch (error) {
@@ -159,7 +127,7 @@ export class Player {
   pause() {
     if (!this.playing) return
     this.#take()
-    this.connection.send({ op: 'track', run: this.run.id, through: this.view })
+    this.session.allow(this.view)
     this.page.say(`Paused. ${this.#where()}`)
     this.page.changed()
   }
@@ -223,44 +191,34 @@ export class Player {
     if (this.draft === undefined) return false
     const frame = this.view
     const box = this.draft
-    const run = ++this.#runs
     this.page.problem(undefined)
     try {
-      const step = await new Promise((/** @type {(step: Step) => void} */ resolve, reject) => {
-        this.#starting = { run, resolve, reject }
-        this.connection.send({ op: 'init', run, frame, box })
-      })
+      const step = await this.session.start(frame, box)
       const replaced = this.run.last - frame
-      this.run.id = run
       this.run.dropAfter(frame)
       this.run.add(step)
       this.draft = undefined
-      this.stalled = undefined
       this.page.say(`The box is taken in frame ${frame + 1}.${replaced > 0 ? ` ${replaced} later ${replaced === 1 ? 'box was' : 'boxes were'} dropped.` : ''} Space tracks on from here.`)
       this.page.changed()
       return true
     } catch (error) {
       this.#trouble(error)
       return false
-    } finally {
-      this.#starting = undefined
     }
   }
 
   /** Goes on behind a frame that cannot be read. */
   async skip() {
-    if (this.stalled === undefined) return
-    this.connection.send({ op: 'skip', run: this.run.id, frame: this.stalled })
-    this.run.skipped.add(this.stalled)
-    this.stalled = undefined
+    if (this.session.stalled === undefined) return
+    this.run.skipped.add(this.session.stalled)
+    this.session.skip()
     await this.play()
   }
 
   /** Everything that goes on stops. */
   #take() {
     this.playing = false
-    this.#awaited?.resolve(undefined)
-    this.#awaited = undefined
+    this.session.leave()
     return ++this.#turn
   }
 
@@ -278,10 +236,8 @@ export class Player {
     const started = performance.now()
     const picture = this.#pictures.get(next)
     picture.catch(() => {})
-    if (next + through - 1 > this.run.last) this.connection.send({ op: 'track', run: this.run.id, through: next + through - 1 })
-    const step = known ?? (await new Promise((/** @type {(step: Step | undefined) => void} */ resolve, reject) => {
-      this.#awaited = { frame: next, resolve, reject }
-    }))
+    if (next + through - 1 > this.run.last) this.session.allow(next + through - 1)
+    const step = known ?? (await this.session.result(next))
     if (step === undefined || turn !== this.#turn) return false
     if (through > 1 && (this.frames === null || next + 1 < this.frames)) this.#pictures.prefetch(next + 1)
     const bitmap = await picture
@@ -306,48 +262,11 @@ export class Player {
     this.page.changed()
   }
 
-  /** @param {{ source: Source, width: number, height: number, fps: number | null }} message */
-  #opened({ source, width, height, fps }) {
-    this.source = source
-    this.size = { width, height }
-    this.frames = source.frames
-    this.fps = fps
-    this.#opening?.resolve()
-    this.#opening = undefined
-  }
-
-  /** @param {Step & { run: number }} message */
-  #box({ run, ...step }) {
-    if (step.init && run === this.#starting?.run) {
-      this.#starting.resolve(step)
-    } else if (run === this.run.id) {
-      this.run.add(step)
-      if (this.#awaited?.frame === step.frame) this.#awaited.resolve(step)
-    }
-  }
-
-  /** @param {{ at: string, run?: number, frame?: number, problem: Problem }} message */
-  #failed({ at, run, frame, problem }) {
-    if (at === 'open') this.#opening?.reject(problem)
-    else if (at === 'init') this.#starting?.reject(problem)
-    else if (at !== 'track') this.page.problem(problem)
-    else if (run === this.run.id) {
-      this.stalled = frame
-      if (this.#awaited) this.#awaited.reject(problem)
-    }
-  }
-
-  /** @param {Problem} problem */
-  #lost(problem) {
-    this.online = false
-    for (const waiting of [this.#opening, this.#starting, this.#awaited]) waiting?.reject(problem)
-    this.#trouble(problem)
-  }
-
   /** @param {unknown} error */
   #trouble(error) {
+    if (this.playing) this.page.say(`Stopped. ${this.#where()}`)
     this.#take()
-    this.page.problem(problemFrom(error), this.stalled)
+    this.page.problem(problemFrom(error), this.session.stalled)
     this.page.changed()
   }
 

@@ -4,8 +4,6 @@
 /** @typedef {{ frame: number, box: Box, score: number, seconds: number, init?: boolean }} Step */
 
 export class Run {
-  /** Comes back with the server's results; those of another run are old. */
-  id = 0
   /** @type {Map<number, Step>} */
   steps = new Map()
   /** Frames that were left out because they could not be read. @type {Set<number>} */
