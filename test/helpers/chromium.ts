@@ -32,10 +32,11 @@ lock = open(sys.argv[1], "w")
 fcntl.flock(lock, fcntl.LOCK_EX)
 if shutil.which("chromium") is None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
-    options = dict(env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=600)
+    apt = ["apt-get", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
+    install = apt + ["install", "-y", "--no-install-recommends", "chromium"]
+    options = dict(env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=400)
     if subprocess.run(install, stderr=subprocess.DEVNULL, **options).returncode != 0:
-        subprocess.run(["apt-get", "update"], **options)
+        subprocess.run(apt + ["update"], **options)
         sys.exit(subprocess.run(install, **options).returncode)
 `
 

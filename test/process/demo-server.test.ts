@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Demo } from '../../lib/demo/server.ts'
+import { defaultLimits } from '../../lib/demo/limits.ts'
+import { StoredBytes } from '../../lib/demo/stored-bytes.ts'
 import type { TrackerSupply } from '../../lib/demo/trackers.ts'
+import { UploadStore } from '../../lib/demo/uploads.ts'
+import { openVideo } from '../../lib/tracking/video/index.ts'
 import { ask, demoServer, demoTrackers, Tab, upload } from '../helpers/demo-server.ts'
 import { shared } from '../helpers/shared.ts'
 
@@ -180,6 +184,17 @@ describe('uploads', () => {
     await expect.poll(folder, patient).toEqual([])
     expect((await ask(demo, 'POST', `/api/uploads/${id}/finish`)).status).toBe(404)
     await stillUp()
+  })
+
+  it('forgets an upload of which nothing more comes', async () => {
+    const alone = path.join(dir, 'uploads')
+    mkdirSync(alone)
+    const stored = new StoredBytes(10_000)
+    const store = new UploadStore({ folder: alone, limits: defaultLimits, stored, openVideo, idleMs: 1 })
+    const { upload: id } = await store.announce({ name: 'x', files: [{ name: '1.jpg', size: 5000 }] })
+    await expect.poll(() => stored.used, patient).toBe(0)
+    expect(readdirSync(alone)).toEqual([])
+    await expect(store.finish(id)).rejects.toMatchObject({ status: 404 })
   })
 
   it('says what is missing, and forgets what was cancelled', async () => {
