@@ -29,6 +29,7 @@ const commands: readonly CommandEntry[] = [
   { name: 'eval', summary: 'score trackers on a benchmark from their result files', load: async () => (await import('./eval.ts')).registerEvalCommand },
   { name: 'test', summary: 'run the configured tracker over benchmarks, and score it', load: async () => (await import('./test.ts')).registerTestCommand },
   { name: 'hpo', summary: "search for a tracker's hyper-parameters", load: async () => (await import('./hpo.ts')).registerHpoCommand },
+  { name: 'demo', summary: 'follow a target on a local web page', load: async () => (await import('./demo.ts')).registerDemoCommand },
   { name: 'bench', summary: 'measure speed beside a yardstick in Python', load: async () => (await import('./bench.ts')).registerBenchCommand },
 ]
 
