@@ -84,6 +84,11 @@ describe('a session', () => {
     expect(await tab.next('box')).toMatchObject({ run: 2, frame: 2, init: true })
     // What the page allowed of the old run is nothing to the new one.
     tab.send({ op: 'track', run: 1, through: 100 })
+    for (let turn = 0; turn < 2; turn += 1) {
+      tab.send('{}')
+      await tab.next('failed')
+    }
+    expect(boxesOf(tab).at(-1)).toMatchObject({ run: 2, frame: 2 })
     tab.send({ op: 'track', run: 2, through: 4 })
     expect([await tab.next('box'), await tab.next('box')].map(({ box, score }) => ({ box, score }))).toEqual(await alone(other, [3, 4, 5]))
     await tab.close()
