@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Demo } from '../../lib/demo/server.ts'
 import type { TrackerSupply } from '../../lib/demo/trackers.ts'
 import type { Box } from '../../lib/tracking/tracker.ts'
@@ -25,7 +25,10 @@ async function alone(box: Box, numbers: number[]): Promise<unknown[]> {
   const results = []
   for (const [i, k] of numbers.entries()) {
     if (i === 0) await tracker.init(bag(k), box)
-    else results.push(await tracker.update(bag(k)))
+    else {
+      const { box: found, score } = await tracker.update(bag(k))
+      results.push({ box: found, score })
+    }
   }
   return results
 }
@@ -51,6 +54,10 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
+const opened: Tab[] = []
+/** A test that fails leaves no tab that takes another's place. */
+afterEach(() => opened.splice(0).forEach((tab) => tab.socket.terminate()))
+
 async function open(source = 'good'): Promise<Tab> {
   let tab = new Tab(demo)
   let welcome = await tab.next('hello', 'refused')
@@ -60,6 +67,7 @@ async function open(source = 'good'): Promise<Tab> {
     tab = new Tab(demo)
     welcome = await tab.next('hello', 'refused')
   }
+  opened.push(tab)
   expect(welcome).toMatchObject({ tracker: 'SiamFCppTracker', device: 'cpu' })
   tab.send({ op: 'open', source: ids[source] })
   expect(await tab.next('opened')).toMatchObject({ source: { id: ids[source], frames }, width: 480, height: 360, fps: null })
