@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { InvalidArgumentError, type Command } from 'commander'
 import { loadConfig, warningText } from '../config/index.ts'
 import { SiamError } from '../errors.ts'
+import type { TrackPrecision } from '../native/addon.ts'
 import { checkedDevice } from '../native/device.ts'
 import { startDemo, type DemoOptions } from '../demo/server.ts'
 import { trackerSupply } from '../demo/trackers.ts'
@@ -20,6 +21,7 @@ interface DemoFlags {
   open?: boolean
   device: string
   threads?: number
+  precision: TrackPrecision
   json?: boolean
 }
 
@@ -47,6 +49,7 @@ export function registerDemoCommand(program: Command): void {
     .option('--open', 'open the page in the browser')
     .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
     .option('--threads <n>', 'threads of libtorch (default: all cores)', positive)
+    .option('--precision <type>', 'arithmetic of the network: fp32, bf16 or int8', 'fp32')
     .option('--json', 'print the address as JSON')
     .addHelpText('after', examples)
     .action(async (sources: string[], flags: DemoFlags) => {
@@ -58,8 +61,8 @@ async function demo(sources: string[], flags: DemoFlags, signal: AbortSignal): P
   const say = (line: string): void => void process.stderr.write(`${line}\n`)
   checkedDevice(flags.device, '--device')
   const config = await loadConfig(flags.config, flags.set ?? [], { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
-  const { weights, ema, device, threads } = flags
-  const trackers = await trackerSupply(config, { weights, ema, device, threads, log: say })
+  const { weights, ema, device, threads, precision } = flags
+  const trackers = await trackerSupply(config, { weights, ema, device, threads, precision, log: say })
   try {
     signal.throwIfAborted()
     const server = await start({ trackers, sources, openVideo, device, port: flags.port ?? usualPort, onBug: (error) => void reportError(error, true) }, flags.port === undefined)

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Demo } from '../../lib/demo/server.ts'
 import type { TrackerSupply } from '../../lib/demo/trackers.ts'
 import type { Box } from '../../lib/tracking/tracker.ts'
@@ -25,7 +25,10 @@ async function alone(box: Box, numbers: number[]): Promise<unknown[]> {
   const results = []
   for (const [i, k] of numbers.entries()) {
     if (i === 0) await tracker.init(bag(k), box)
-    else results.push(await tracker.update(bag(k)))
+    else {
+      const { box: found, score } = await tracker.update(bag(k))
+      results.push({ box: found, score })
+    }
   }
   return results
 }
@@ -51,6 +54,10 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
+const opened: Tab[] = []
+/** A test that fails leaves no tab that takes another's place. */
+afterEach(() => opened.splice(0).forEach((tab) => tab.socket.terminate()))
+
 async function open(source = 'good'): Promise<Tab> {
   let tab = new Tab(demo)
   let welcome = await tab.next('hello', 'refused')
@@ -60,6 +67,7 @@ async function open(source = 'good'): Promise<Tab> {
     tab = new Tab(demo)
     welcome = await tab.next('hello', 'refused')
   }
+  opened.push(tab)
   expect(welcome).toMatchObject({ tracker: 'SiamFCppTracker', device: 'cpu' })
   tab.send({ op: 'open', source: ids[source] })
   expect(await tab.next('opened')).toMatchObject({ source: { id: ids[source], frames }, width: 480, height: 360, fps: null })
@@ -84,6 +92,11 @@ describe('a session', () => {
     expect(await tab.next('box')).toMatchObject({ run: 2, frame: 2, init: true })
     // What the page allowed of the old run is nothing to the new one.
     tab.send({ op: 'track', run: 1, through: 100 })
+    for (let turn = 0; turn < 2; turn += 1) {
+      tab.send('{}')
+      await tab.next('failed')
+    }
+    expect(boxesOf(tab).at(-1)).toMatchObject({ run: 2, frame: 2 })
     tab.send({ op: 'track', run: 2, through: 4 })
     expect([await tab.next('box'), await tab.next('box')].map(({ box, score }) => ({ box, score }))).toEqual(await alone(other, [3, 4, 5]))
     await tab.close()
