@@ -49,6 +49,10 @@ function expectStep(step: TrackStep, chosen: Chosen, target: Center, label: stri
   for (const [i, value] of step.box.entries()) expect(Math.abs(value - box[i]!), `${label}: box ${step.box.join()} instead of ${box.join()}`).toBeLessThan(5e-3)
 }
 
+let plainSteps: Promise<TrackStep[]> | undefined
+/** SiamFCppTracker's steps at frames 2 to 6. */
+const plain = (): Promise<TrackStep[]> => (plainSteps ??= boxesOf('SiamFCppTracker', {}, 6))
+
 async function boxesOf(name: string, keys: Record<string, unknown>, frames: number): Promise<TrackStep[]> {
   using tracker = await buildSiamFCpp(await configOf(name, keys), { model })
   await tracker.init(frame(1), init)
@@ -61,7 +65,7 @@ it('the reference is SiamFCppTracker', async () => {
   using tracker = await buildSiamFCpp(await configOf('SiamFCppTracker'), { model })
   await tracker.init(frame(1), init)
   let target = centered(init)
-  for (let i = 2; i <= 5; i++) {
+  for (let i = 2; i <= 4; i++) {
     const step = await tracker.updateWithDetails(frame(i))
     const { z, x } = await crops(tracker)
     const [outputs] = await networkOutputs(model, [z], x)
@@ -81,7 +85,7 @@ describe('SiamFCppMultiTempTracker', () => {
     const first = (await crops(tracker)).z
     const templates = Array.from({ length: memory.mem_len }, () => first)
     let target = centered(init)
-    for (let i = 2; i <= 10; i++) {
+    for (let i = 2; i <= 8; i++) {
       const step = await tracker.updateWithDetails(frame(i))
       const { z, x } = await crops(tracker)
       const all = await networkOutputs(model, templates, x)
@@ -93,6 +97,7 @@ describe('SiamFCppMultiTempTracker', () => {
       if ((i - 1) % memory.mem_step === 0) {
         templates.splice(memory.mem_sink_idx, 1)
         templates.push(z)
+        if (i > 3) continue
         // The new template is what a tracker that starts here would take.
         using fresh = await buildSiamFCpp(await configOf('SiamFCppTracker'), { model })
         await fresh.init(frame(i), step.box)
@@ -105,25 +110,23 @@ describe('SiamFCppMultiTempTracker', () => {
   })
 
   it('with one template, or none renewed, is SiamFCppTracker', async () => {
-    const plain = await boxesOf('SiamFCppTracker', {}, 8)
-    expect(await boxesOf('SiamFCppMultiTempTracker', { mem_len: 1, mem_step: 1 }, 8)).toEqual(plain)
-    expect(await boxesOf('SiamFCppMultiTempTracker', { mem_step: 2, mem_renew: false }, 8)).toEqual(plain)
-    const renewed = await boxesOf('SiamFCppMultiTempTracker', { mem_step: 2 }, 8)
-    expect(renewed.slice(0, 2)).toEqual(plain.slice(0, 2))
-    expect(renewed[2]!.score).not.toBe(plain[2]!.score)
+    expect(await boxesOf('SiamFCppMultiTempTracker', { mem_len: 1, mem_step: 1 }, 6)).toEqual(await plain())
+    expect(await boxesOf('SiamFCppMultiTempTracker', { mem_step: 2, mem_renew: false }, 6)).toEqual(await plain())
+    const renewed = await boxesOf('SiamFCppMultiTempTracker', { mem_step: 2 }, 4)
+    expect(renewed.slice(0, 2)).toEqual((await plain()).slice(0, 2))
+    expect(renewed[2]!.score).not.toBe((await plain())[2]!.score)
   })
 
   it('with a share of 0 keeps to the first template', async () => {
-    const plain = await boxesOf('SiamFCppTracker', {}, 8)
-    const first = await boxesOf('SiamFCppMultiTempTracker', { mem_step: 1, mem_coef: 0 }, 8)
-    for (const [i, step] of first.entries()) for (const [k, value] of step.box.entries()) expect(Math.abs(value - plain[i]!.box[k]!)).toBeLessThan(5e-3)
+    const first = await boxesOf('SiamFCppMultiTempTracker', { mem_step: 1, mem_coef: 0 }, 6)
+    for (const [i, step] of first.entries()) for (const [k, value] of step.box.entries()) expect(Math.abs(value - (await plain())[i]!.box[k]!)).toBeLessThan(5e-3)
   })
 
   it('forgets its memory at another init', async () => {
     using tracker = await buildSiamFCpp(await configOf('SiamFCppMultiTempTracker', { ...memory, mem_step: 1 }), { model })
     const run = async (): Promise<TrackStep[]> => {
       await tracker.init(frame(1), init)
-      return [await tracker.updateWithDetails(frame(2)), await tracker.updateWithDetails(frame(3)), await tracker.updateWithDetails(frame(4))]
+      return [await tracker.updateWithDetails(frame(2)), await tracker.updateWithDetails(frame(3))]
     }
     const first = await run()
     expect(await run()).toEqual(first)
@@ -132,10 +135,10 @@ describe('SiamFCppMultiTempTracker', () => {
   it('does not count a frame that failed', async () => {
     using tracker = await buildSiamFCpp(await configOf('SiamFCppMultiTempTracker', memory), { model })
     await tracker.init(frame(1), init)
+    const undisturbed = await boxesOf('SiamFCppMultiTempTracker', memory, 6)
     for (let i = 2; i <= 6; i++) {
       await expect(tracker.update(Buffer.from('not a frame'))).rejects.toMatchObject({ code: 'ERR_DATA' })
-      const step = await tracker.updateWithDetails(frame(i))
-      expect(step, `frame ${i}`).toEqual((await boxesOf('SiamFCppMultiTempTracker', memory, i)).at(-1))
+      expect(await tracker.updateWithDetails(frame(i)), `frame ${i}`).toEqual(undisturbed[i - 2])
     }
   })
 
@@ -151,7 +154,7 @@ describe('SiamFCppMultiTempTracker', () => {
 
 describe('SiamFCppLTTracker', () => {
   // Scores of this small network are low; so are the thresholds.
-  const keys = { window_influence: 0.02, lost_score_th_low: 0.055, lost_score_th_high: 0.07, lost_search_size: 399 }
+  const keys = { window_influence: 0.002, lost_score_th_low: 0.082, lost_score_th_high: 0.085, lost_search_size: 399 }
 
   it('searches farther while it is lost, keeps the box where the score is low, and finds the target again', async () => {
     using tracker = await buildSiamFCpp(await configOf('SiamFCppLTTracker', keys), { model })
@@ -159,7 +162,7 @@ describe('SiamFCppLTTracker', () => {
     let target = centered(init)
     let lost = false
     const seen = { lost: 0, found: 0, kept: 0 }
-    for (let i = 2; i <= 30; i++) {
+    for (let i = 2; i <= 8; i++) {
       const step = await tracker.updateWithDetails(frame(i))
       const { z, x } = await crops(tracker)
       const xSize = lost ? keys.lost_search_size : params.x_size
@@ -191,7 +194,7 @@ describe('SiamFCppLTTracker', () => {
   })
 
   it('that is never lost is SiamFCppTracker', async () => {
-    expect(await boxesOf('SiamFCppLTTracker', { lost_score_th_low: 0, lost_score_th_high: 0 }, 8)).toEqual(await boxesOf('SiamFCppTracker', {}, 8))
+    expect(await boxesOf('SiamFCppLTTracker', { lost_score_th_low: 0, lost_score_th_high: 0 }, 6)).toEqual(await plain())
   })
 
   it('is not lost at the start of another sequence', async () => {
@@ -222,7 +225,7 @@ describe('SiamFCppOneShotDetector', () => {
     using tracker = await buildSiamFCpp(await configOf('SiamFCppOneShotDetector', { window_influence: 0.9, test_lr: 0.1, min_w: 400, min_h: 400 }), { model })
     await tracker.init(frame(1), init)
     let target = centered(init)
-    for (let i = 2; i <= 7; i++) {
+    for (let i = 2; i <= 5; i++) {
       const step = await tracker.updateWithDetails(frame(i))
       const { z, x } = await crops(tracker)
       const [outputs] = await networkOutputs(model, [z], x)
@@ -248,7 +251,7 @@ describe('SiamFCppOneShotDetector', () => {
   it('stays finite when its box shrinks or wanders off', async () => {
     using tracker = await buildTracker(await configOf('SiamFCppOneShotDetector'), { model })
     await tracker.init(frame(1), [0, 0, 1, 1])
-    for (let i = 2; i <= 12; i++) {
+    for (let i = 2; i <= 8; i++) {
       const { box } = await tracker.update(frame(i))
       expect(box.every(Number.isFinite)).toBe(true)
       expect(Math.min(box[2], box[3])).toBeGreaterThanOrEqual(1)
