@@ -45,7 +45,7 @@ export type { TensorArray, TensorOptions } from './native/tensor.ts'
 export type { DType, LossSpec, ModelSpec, NamedRawTensor, ParameterInfo, RawTensor, SkippedSample, TrackPrecision } from './native/addon.ts'
 
 export { buildMultiObjectTracker, buildTracker, MultiObjectTracker, registerTracker, SiamFCppLTTracker, SiamFCppMultiTempTracker, SiamFCppOneShotDetector, SiamFCppTracker, trackSequence } from './tracking/index.ts'
-export type { Box, Frame, ObjectResult, PixelFrame, RunOptions, SequenceStep, Tracker, TrackerContext, TrackerFactory, TrackerOptions, TrackResult } from './tracking/index.ts'
+export type { Box, Frame, MultiObjectOptions, ObjectResult, PixelFrame, RunOptions, SequenceStep, Tracker, TrackerContext, TrackerFactory, TrackerOptions, TrackResult } from './tracking/index.ts'
 export { meanOverlap, overlap } from './evaluation/overlap.ts'
 export type { Bound, Rect } from './evaluation/overlap.ts'
 

@@ -314,7 +314,7 @@ export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, 
    */
   openPack(table: string, shards: readonly { path: string; bytes: number }[]): Promise<NativePack>
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
-  createMultiTracker(model: NativeModel, spec: TrackerSpec): NativeMultiTracker
+  createMultiTracker(model: NativeModel, spec: TrackerSpec, options: { shareWindows: boolean }): NativeMultiTracker
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>
   setRngState(state: Uint8Array): Promise<void>

@@ -21,6 +21,14 @@ export interface ObjectResult extends TrackResult {
   id: number
 }
 
+export interface MultiObjectOptions extends TrackerOptions {
+  /**
+   * Search objects whose windows nearly coincide (middles within a tenth of the side, scales within 5 %) in one crop: they then cost a head
+   * each instead of a backbone. Their boxes are not those of single trackers. Off by default; for SiamFCppTracker and SiamFCppOneShotDetector.
+   */
+  shareWindows?: boolean
+}
+
 /** Trackers whose objects can share a network call. */
 const specs: Readonly<Record<string, (context: TrackerContext) => TrackerSpec>> = {
   SiamFCppTracker: siamFCppSpec,
@@ -33,14 +41,20 @@ const specs: Readonly<Record<string, (context: TrackerContext) => TrackerSpec>> 
  * Builds the tracker that `test.track` of a configuration describes, for several objects at once.
  * @throws as buildTracker(), and ERR_CONFIG for a tracker that follows one object only (SiamFCppOnlineTracker, a user's own)
  */
-export async function buildMultiObjectTracker(config: Config, options: TrackerOptions = {}): Promise<MultiObjectTracker> {
+export async function buildMultiObjectTracker(config: Config, options: MultiObjectOptions = {}): Promise<MultiObjectTracker> {
+  const { shareWindows = false } = options
+  if (typeof shareWindows !== 'boolean') throw invalidArgument('true or false', 'shareWindows', shareWindows)
   return inContext(config, options, async (context) => {
     const specOf = Object.hasOwn(specs, context.name) ? specs[context.name] : undefined
     if (specOf === undefined) {
       throw new SiamError('ERR_CONFIG', `${context.name} follows one object; several at once are for ${Object.keys(specs).join(', ')}`, whereIs(config, 'test.track.pipeline.name'))
     }
     const spec = specOf(context)
-    return new MultiObjectTracker(context.name, await context.loadModel(), spec, context.ownsModel)
+    // The others' windows and templates change with each object.
+    if (shareWindows && spec.kind !== 'siamfcpp' && spec.kind !== 'one-shot') {
+      throw new SiamError('ERR_CONFIG', `the objects of a ${context.name} cannot share windows; those of SiamFCppTracker and SiamFCppOneShotDetector can`, whereIs(config, 'test.track.pipeline.name'))
+    }
+    return new MultiObjectTracker(context.name, await context.loadModel(), spec, { ownsModel: context.ownsModel, shareWindows })
   })
 }
 
@@ -59,11 +73,11 @@ export class MultiObjectTracker implements Disposable {
   #disposed = false
 
   /** @internal use buildMultiObjectTracker(). */
-  constructor(name: string, model: Model, spec: TrackerSpec, ownsModel: boolean) {
+  constructor(name: string, model: Model, spec: TrackerSpec, { ownsModel, shareWindows }: { ownsModel: boolean; shareWindows: boolean }) {
     this.name = name
     this.#model = model
     this.#ownsModel = ownsModel
-    this.#native = loadAddon().createMultiTracker(model.native, spec)
+    this.#native = loadAddon().createMultiTracker(model.native, spec, { shareWindows })
   }
 
   /** The network; disposed with the tracker unless it was passed in. */

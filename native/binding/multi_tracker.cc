@@ -100,7 +100,7 @@ Napi::Value create_multi_tracker(const Napi::CallbackInfo& info) {
   const auto spec = info[1].As<Napi::Object>();
   try {
     auto network = tracking::make_network(holder->model, text(spec, "precision"));
-    return MultiTrackerHandle::wrap(env, AddonEnv::of(env).multi_tracker_class, std::make_shared<tracking::MultiTracker>(network, maker(spec, network)));
+    return MultiTrackerHandle::wrap(env, AddonEnv::of(env).multi_tracker_class, std::make_shared<tracking::MultiTracker>(network, maker(spec, network), boolean(info[2].As<Napi::Object>(), "shareWindows")));
   } catch (const Napi::Error&) {
     throw;
   } catch (...) {

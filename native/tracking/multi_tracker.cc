@@ -1,6 +1,7 @@
 #include "multi_tracker.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -11,6 +12,17 @@ namespace {
 
 /// Crops that go through the network at once: activations of more take memory and gain no time.
 constexpr size_t kMostCrops = 8;
+
+/// Windows whose middles are within this share of their side, and whose scales differ by no more than this factor, are one.
+constexpr double kSharedShift = 0.1;
+constexpr double kSharedScale = 1.05;
+
+bool nearly_one(const SiamFcppTracker::Search& a, const SiamFcppTracker::Search& b) {
+  const double scale = static_cast<double>(a.scale_x) / static_cast<double>(b.scale_x);
+  const double most = kSharedShift * a.square.size;
+  return a.square.out_size == b.square.out_size && std::max(scale, 1 / scale) <= kSharedScale && std::abs(a.square.cx - b.square.cx) <= most &&
+         std::abs(a.square.cy - b.square.cy) <= most;
+}
 
 data::Rect united(const data::Rect& a, const data::Rect& b) {
   const int x = std::min(a.x, b.x), y = std::min(a.y, b.y);
@@ -93,16 +105,18 @@ std::vector<MultiTracker::TargetStep> MultiTracker::update(FrameInput frame) {
   }
   const data::FrameView view = reader_->region(*seen);
 
-  std::vector<at::Tensor> crops;
+  const std::vector<size_t> crop_of = shared_crops(searches);
+  std::vector<at::Tensor> crops(targets_.size());
   std::map<int, std::vector<size_t>> by_size;  // lost targets search farther than others
   for (size_t i = 0; i < targets_.size(); ++i) {
-    crops.push_back(targets_[i].tracker->search_crop(view, searches[i]));
+    if (crop_of[i] != i) continue;
+    crops[i] = targets_[i].tracker->search_crop(view, searches[i]);
     by_size[searches[i].square.out_size].push_back(i);
   }
   std::vector<SiamFcppTracker::Output> outputs(targets_.size());
   for (const auto& [size, all] : by_size) {
     for (size_t from = 0; from < all.size(); from += kMostCrops) {
-      run({all.begin() + static_cast<std::ptrdiff_t>(from), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), from + kMostCrops))}, crops, outputs);
+      run({all.begin() + static_cast<std::ptrdiff_t>(from), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), from + kMostCrops))}, crop_of, crops, outputs);
     }
   }
 
@@ -114,14 +128,33 @@ std::vector<MultiTracker::TargetStep> MultiTracker::update(FrameInput frame) {
   return steps;
 }
 
-void MultiTracker::run(const std::vector<size_t>& targets, const std::vector<at::Tensor>& crops, std::vector<SiamFcppTracker::Output>& outputs) const {
+std::vector<size_t> MultiTracker::shared_crops(std::vector<SiamFcppTracker::Search>& searches) const {
+  std::vector<size_t> crop_of;
+  for (size_t i = 0; i < searches.size(); ++i) {
+    size_t owner = i;
+    for (size_t k = 0; share_windows_ && owner == i && k < i; ++k) {
+      if (crop_of[k] == k && nearly_one(searches[k], searches[i])) owner = k;
+    }
+    if (owner != i) targets_[i].tracker->search_within(searches[owner], searches[i]);
+    crop_of.push_back(owner);
+  }
+  return crop_of;
+}
+
+void MultiTracker::run(const std::vector<size_t>& owners, const std::vector<size_t>& crop_of, const std::vector<at::Tensor>& crops,
+                       std::vector<SiamFcppTracker::Output>& outputs) const {
   std::vector<at::Tensor> batch;
+  std::vector<size_t> targets;
   std::vector<core::TemplateFeatures> templates;
   std::vector<int64_t> rows;  // the search image of each template
-  for (const size_t i : targets) {
-    templates.push_back(targets_[i].tracker->templates());
-    rows.insert(rows.end(), static_cast<size_t>(templates.back().c_z_k.size(0)), static_cast<int64_t>(batch.size()));
-    batch.push_back(crops[i]);
+  for (const size_t owner : owners) {
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      if (crop_of[i] != owner) continue;
+      targets.push_back(i);
+      templates.push_back(targets_[i].tracker->templates());
+      rows.insert(rows.end(), static_cast<size_t>(templates.back().c_z_k.size(0)), static_cast<int64_t>(batch.size()));
+    }
+    batch.push_back(crops[owner]);
   }
   core::SearchFeatures search = network_->search_features(batch.size() == 1 ? batch.front() : at::cat(batch, 0));
   if (rows.size() != batch.size()) {

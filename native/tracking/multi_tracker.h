@@ -22,7 +22,9 @@ class MultiTracker {
   };
   using MakeTracker = std::function<std::shared_ptr<SiamFcppTracker>(std::shared_ptr<FrameReader>)>;
 
-  MultiTracker(std::shared_ptr<Network> network, MakeTracker make) : network_(std::move(network)), make_(std::move(make)) {}
+  /// @param share_windows  search targets whose windows nearly coincide in one crop: faster, but not the boxes of single trackers
+  MultiTracker(std::shared_ptr<Network> network, MakeTracker make, bool share_windows = false)
+      : network_(std::move(network)), make_(std::move(make)), share_windows_(share_windows) {}
 
   /// Forgets all targets and starts with these; their ids are 0, 1, …
   /// @throws as SiamFcppTracker::init(); the targets then are those of before
@@ -42,11 +44,15 @@ class MultiTracker {
     std::shared_ptr<SiamFcppTracker> tracker;
   };
   std::vector<Target> started(const std::vector<Rect4>& boxes, int64_t first_id) const;
-  /// The network on the targets' crops, all of one size.     @param targets  indices     @param outputs  of all targets; those of `targets` are set
-  void run(const std::vector<size_t>& targets, const std::vector<at::Tensor>& crops, std::vector<SiamFcppTracker::Output>& outputs) const;
+  /// Which target's crop each is searched in: its own, or that of one before it. Searches are changed to suit.
+  std::vector<size_t> shared_crops(std::vector<SiamFcppTracker::Search>& searches) const;
+  /// The network on the crops of `owners`, all of one size, for all targets that are searched in them.
+  /// @param owners  indices of targets     @param crop_of  the owner of each target's crop     @param crops, outputs  of all targets; outputs are set
+  void run(const std::vector<size_t>& owners, const std::vector<size_t>& crop_of, const std::vector<at::Tensor>& crops, std::vector<SiamFcppTracker::Output>& outputs) const;
 
   const std::shared_ptr<Network> network_;
   const MakeTracker make_;
+  const bool share_windows_;
   const std::shared_ptr<FrameReader> reader_ = std::make_shared<FrameReader>();
   std::vector<Target> targets_;
   int64_t next_id_ = 0;

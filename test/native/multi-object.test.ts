@@ -8,6 +8,7 @@ import { modelStateOf, readCheckpoint } from '../../lib/checkpoint/index.ts'
 import { buildMultiObjectTracker, type MultiObjectTracker } from '../../lib/tracking/multi-object.ts'
 import { registerTracker } from '../../lib/tracking/registry.ts'
 import type { Box, TrackResult } from '../../lib/tracking/tracker.ts'
+import { overlap } from '../../lib/evaluation/overlap.ts'
 import { shared } from '../helpers/shared.ts'
 import { buildSiamFCpp } from '../helpers/siamfcpp-tracker.ts'
 
@@ -72,6 +73,39 @@ describe('gives the boxes of single trackers', () => {
     await tracker.init(frame(1), many)
     const results = await tracker.update(frame(2))
     for (const [i, box] of many.entries()) expectSame(results[i], (await alone(config, box, 1, 2))[0], `object ${i}`)
+  })
+})
+
+describe('shared windows', () => {
+  const near: Box[] = [[312.6, 146.9, 106.1, 96.4], [320, 155, 104, 97], [220, 40, 40, 50]]
+
+  it('search near objects in the crop of the first, whose boxes stay those of a single tracker', async () => {
+    const config = await configOf('SiamFCppTracker')
+    using tracker = await buildMultiObjectTracker(config, { model, shareWindows: true })
+    await tracker.init(frame(1), near)
+    const results = await tracker.update(frame(2))
+    const wanted = []
+    for (const box of near) wanted.push((await alone(config, box, 1, 2))[0]!)
+    expectSame(results[0], wanted[0], 'the first')
+    expectSame(results[2], wanted[2], 'one that is far away')
+    // Another crop, other pixels: nearly the same box, and not the same.
+    expect(results[1]!.box).not.toEqual(wanted[1]!.box)
+    expect(overlap(results[1]!.box, wanted[1]!.box)).toBeGreaterThan(0.8)
+  })
+
+  it('of objects in one place are one: the same boxes as without', async () => {
+    const config = await configOf('SiamFCppTracker')
+    using tracker = await buildMultiObjectTracker(config, { model, shareWindows: true })
+    await tracker.init(frame(1), [boxes[0]!, boxes[0]!])
+    const [first, second] = await tracker.update(frame(2))
+    const [wanted] = await alone(config, boxes[0]!, 1, 2)
+    expectSame(first, wanted, 'first')
+    expectSame(second, wanted, 'second')
+  })
+
+  it('are refused where trackers have windows of their own, and what is neither true nor false', async () => {
+    await expect(buildMultiObjectTracker(await configOf('SiamFCppLTTracker'), { model, shareWindows: true })).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(/SiamFCppLTTracker cannot share windows/) })
+    await expect(buildMultiObjectTracker(await configOf('SiamFCppTracker'), { model, shareWindows: 1 as never })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/true or false/) })
   })
 })
 
