@@ -242,6 +242,18 @@ export interface NativeTracker {
   dispose(): void
 }
 
+/** Several targets in the frames of one sequence; each call runs after the ones before it. */
+export interface NativeMultiTracker {
+  /** Forgets all targets. @returns ids, 0, 1, … */
+  init(frame: NativeFrame, boxes: [number, number, number, number][]): Promise<number[]>
+  add(frame: NativeFrame, boxes: [number, number, number, number][]): Promise<number[]>
+  /** @returns false when there is no such target */
+  remove(id: number): Promise<boolean>
+  /** In the order of the ids. */
+  update(frame: NativeFrame): Promise<(TrackStep & { id: number })[]>
+  dispose(): void
+}
+
 export type JpegSubsampling = '444' | '422' | '420' | '440' | 'gray'
 
 export interface JpegRegion {
@@ -302,6 +314,7 @@ export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, 
    */
   openPack(table: string, shards: readonly { path: string; bytes: number }[]): Promise<NativePack>
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
+  createMultiTracker(model: NativeModel, spec: TrackerSpec, options: { shareWindows: boolean }): NativeMultiTracker
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>
   setRngState(state: Uint8Array): Promise<void>

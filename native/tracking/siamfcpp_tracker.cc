@@ -64,7 +64,7 @@ void SiamFcppTracker::init_from_reader(const Rect4& box) {
                         reader_.file());
   }
   const data::FrameView view = reader_.whole();
-  border_ = data::TruncatedMean(view);
+  border_ = reader_.mean();
   z_crop_ = crop(view, square_around(state, options_.z_size));
   features_ = network_->template_features(z_crop_);
   frame_width_ = reader_.width();
@@ -90,6 +90,16 @@ SiamFcppTracker::Search SiamFcppTracker::search(const std::optional<Rect4>& prio
   return search;
 }
 
+void SiamFcppTracker::search_within(const Search& other, Search& own) const {
+  const double cells = static_cast<double>(other.scale_x) / options_.total_stride;
+  own.window = make_window(options_.score_size(), options_.cosine_window, (own.prior.cx - other.square.cx) * cells, (own.prior.cy - other.square.cy) * cells);
+  // Boxes are told from the middle of the crop.
+  own.prior.cx = static_cast<float>(other.square.cx);
+  own.prior.cy = static_cast<float>(other.square.cy);
+  own.scale_x = other.scale_x;
+  own.square = other.square;
+}
+
 at::Tensor SiamFcppTracker::search_crop(const data::FrameView& view, const Search& search) {
   x_crop_ = crop(view, search.square);
   return x_crop_;
@@ -107,7 +117,9 @@ TrackStep SiamFcppTracker::update(FrameInput frame, const std::optional<Rect4>& 
 SiamFcppTracker::Found SiamFcppTracker::find(const Search& search, const Output& output) {
   score_ = output.score;
   Found found;
+  moved_window_ = search.window.empty() ? nullptr : &search.window;
   found.step = choose_cell(output, search.prior, search.scale_x);
+  moved_window_ = nullptr;
   found.target = next(found.step, search.prior);
   found.step.box = found.target.box();
   prepare(found.step, found.target);
@@ -155,7 +167,7 @@ SiamFcppTracker::Output SiamFcppTracker::fetch_all(const core::HeadOutput& head,
 }
 
 TrackStep SiamFcppTracker::choose_cell(const Output& output, const Target& prior, float scale_x) {
-  const ScoreMap map{output.score.data_ptr<float>(), output.box.data_ptr<float>(), &window()};
+  const ScoreMap map{output.score.data_ptr<float>(), output.box.data_ptr<float>(), moved_window_ != nullptr ? moved_window_ : &window()};
   return choose(map, prior, scale_x, options_.penalty_k, window_influence(), reader_.file());
 }
 

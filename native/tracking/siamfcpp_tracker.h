@@ -28,6 +28,7 @@ class SiamFcppTracker : public Tracker {
     Target prior;
     float scale_x = 0;  ///< crop pixels for each frame pixel
     data::CropSquare square;
+    std::vector<double> window;  ///< of a crop that another target is in the middle of; else none
   };
   /// What a frame gave, before the tracker takes it on.
   struct Found {
@@ -48,6 +49,8 @@ class SiamFcppTracker : public Tracker {
   /// @throws ERR_ARGUMENT before init, ERR_DATA for a frame of another size
   void check_frame() const;
   Search search(const std::optional<Rect4>& prior) const;
+  /// Lets the target be searched in the crop of `other`: the window moves to where the target was, the scale is the crop's.
+  void search_within(const Search& other, Search& own) const;
   /// What the network takes of `view`, which holds the square's pixels. [1,3,S,S]
   at::Tensor search_crop(const data::FrameView& view, const Search& search);
   /// The target's templates, [M,…].
@@ -98,6 +101,7 @@ class SiamFcppTracker : public Tracker {
   std::optional<core::TemplateFeatures> features_;
   Target state_{};
   at::Tensor z_crop_, x_crop_, score_;
+  const std::vector<double>* moved_window_ = nullptr;  ///< during find(), where the search has a window of its own
 
  private:
   data::WarpScratch scratch_;

@@ -26,14 +26,20 @@ Target Target::of(const Rect4& box) {
 
 Rect4 Target::box() const { return {cx - (w - 1) / 2, cy - (h - 1) / 2, w, h}; }
 
-std::vector<double> make_window(int size, bool cosine) {
-  std::vector<double> hann(static_cast<size_t>(size), 1.0);
-  if (cosine && size > 1) {
-    for (int i = 0; i < size; ++i) hann[static_cast<size_t>(i)] = 0.5 + 0.5 * std::cos(M_PI * (2.0 * i + 1 - size) / (size - 1));
-  }
+std::vector<double> make_window(int size, bool cosine, double dx, double dy) {
+  const auto hann = [&](double shift) {
+    std::vector<double> line(static_cast<size_t>(size), 1.0);
+    if (!cosine || size <= 1) return line;
+    for (int i = 0; i < size; ++i) {
+      const double at = 2.0 * (i - shift) + 1 - size;
+      line[static_cast<size_t>(i)] = std::abs(at) > size - 1 ? 0 : 0.5 + 0.5 * std::cos(M_PI * at / (size - 1));
+    }
+    return line;
+  };
+  const std::vector<double> rows = hann(dy), columns = hann(dx);
   std::vector<double> window;
-  for (const double y : hann) {
-    for (const double x : hann) window.push_back(y * x);
+  for (const double y : rows) {
+    for (const double x : columns) window.push_back(y * x);
   }
   return window;
 }

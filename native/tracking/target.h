@@ -35,7 +35,8 @@ struct Target {
 };
 
 /// Outer product of two Hann windows [size²], row-major; or ones.
-std::vector<double> make_window(int size, bool cosine);
+/// @param dx, dy  cells that its middle is right of and below the map's; beyond its ends the window is 0
+std::vector<double> make_window(int size, bool cosine, double dx = 0, double dy = 0);
 
 /// The scores and boxes of one search crop. Pointers to size() values; not owned.
 struct ScoreMap {
