@@ -13,6 +13,12 @@ import { findFfmpeg, VideoWriter } from './video/index.ts'
 
 /** The tracker's box: green (BGR). */
 export const trackColor: Color = [60, 220, 40]
+/** Of further objects (BGR), one a hue. */
+const objectColors: readonly Color[] = [trackColor, [230, 120, 30], [200, 60, 220], [40, 60, 235], [220, 210, 40], [150, 150, 150]]
+/** Objects are told apart by their colours, which come again after six. */
+export function objectColor(id: number): Color {
+  return objectColors[id % objectColors.length] as Color
+}
 /** The box that annotations name: amber (BGR). */
 export const truthColor: Color = [30, 200, 250]
 

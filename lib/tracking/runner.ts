@@ -2,6 +2,7 @@
  * A tracker over the frames of one sequence.
  */
 import type { Frame } from './frame.ts'
+import type { MultiObjectTracker, ObjectResult } from './multi-object.ts'
 import type { Box, Tracker, TrackResult } from './tracker.ts'
 
 export interface SequenceStep extends TrackResult {
@@ -35,6 +36,35 @@ export async function* trackSequence(tracker: Tracker, frames: Iterable<Frame> |
       result = await tracker.update(image)
     }
     yield { frame, ...result, seconds: (performance.now() - start) / 1000 }
+    frame += 1
+  }
+}
+
+export interface ObjectsStep {
+  /** 0-based; in frame 0 the objects have the given boxes and scores of 1. */
+  frame: number
+  objects: ObjectResult[]
+  /** Wall-clock seconds that init or update took for all of them, reading and decoding included. */
+  seconds: number
+}
+
+/**
+ * The same for several objects in the frames of one sequence.
+ * @param inits the objects in the first frame; their ids are their places here
+ */
+export async function* trackObjects(tracker: MultiObjectTracker, frames: Iterable<Frame> | AsyncIterable<Frame>, inits: readonly Box[], options: RunOptions = {}): AsyncGenerator<ObjectsStep, void, undefined> {
+  let frame = 0
+  for await (const image of frames) {
+    options.signal?.throwIfAborted()
+    const start = performance.now()
+    let objects: ObjectResult[]
+    if (frame === 0) {
+      const ids = await tracker.init(image, inits)
+      objects = inits.map(([x, y, w, h], i) => ({ id: ids[i] as number, box: [x, y, w, h], score: 1, confidence: 1 }))
+    } else {
+      objects = await tracker.update(image)
+    }
+    yield { frame, objects, seconds: (performance.now() - start) / 1000 }
     frame += 1
   }
 }

@@ -94,3 +94,36 @@ describe('siamtrain track', () => {
     expect(existsSync(out)).toBe(false)
   })
 })
+
+describe('siamtrain track with several targets', () => {
+  const files = [1, 2, 3].map((k) => shared('data', 'vot-bag', `0000000${k}.jpg`))
+  const base = ['track', ...files, '--config', config(), '--weights', weights(), '--quiet']
+  const inits = ['312.6,146.9,106.1,96.4', '60,40,70,60']
+
+  it('gives each the boxes that it has alone', async () => {
+    const { code, stdout, stderr } = await runCli([...base, ...inits.flatMap((init) => ['--init', init])])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const rows = stdout.trim().split('\n').map((line) => line.split(',').map(Number))
+    expect(rows.map(([frame, id]) => [frame, id])).toEqual([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 1]])
+    for (const [id, init] of inits.entries()) {
+      const alone = await runCli([...base, '--init', init])
+      const expected = alone.stdout.trim().split('\n').map((line) => line.split(',').map(Number))
+      // One batch of crops or one crop: float32 sums in another order (0.05 px is golden's tolerance).
+      for (const [frame, , ...box] of rows.filter((row) => row[1] === id)) for (const [i, value] of box.entries()) expect(Math.abs(value - expected[frame!]![i]!)).toBeLessThan(0.05)
+    }
+  })
+
+  it('prints all objects of a frame in one JSON line', async () => {
+    const { code, stdout } = await runCli([...base, ...inits.flatMap((init) => ['--init', init]), '--json'])
+    expect(code).toBe(0)
+    const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as { frame: number; objects: { id: number; box: number[]; score: number }[]; seconds: number })
+    expect(lines.map(({ frame, objects }) => [frame, objects.map(({ id }) => id)])).toEqual([[0, [0, 1]], [1, [0, 1]], [2, [0, 1]]])
+    expect(lines[0]!.objects[1]).toMatchObject({ box: [60, 40, 70, 60], score: 1 })
+  })
+
+  it('refuses the groundtruth of one target', async () => {
+    const { code, stderr } = await runCli([...base, ...inits.flatMap((init) => ['--init', init]), '--groundtruth', shared('data', 'vot-bag', 'groundtruth.txt')])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/ERR_ARGUMENT Expected one --init with --groundtruth/)
+  })
+})
