@@ -1,8 +1,10 @@
 #include "tracker.h"
 
+#include "../tracking/online/online_tracker.h"
 #include "../tracking/siamfcpp_tracker.h"
 #include "convert.h"
 #include "model.h"
+#include "online.h"
 #include "registration.h"
 #include "tensor.h"
 
@@ -86,9 +88,16 @@ Napi::Value step_to_js(Napi::Env env, tracking::TrackStep& step) {
 Napi::Value create_tracker(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const auto holder = ModelHandle::unwrap(info[0], "model");
-  const auto options = options_from_js(info[1].As<Napi::Object>());
+  const auto spec = info[1].As<Napi::Object>();
+  const auto options = options_from_js(spec);
   try {
-    TrackerPtr tracker = std::make_shared<tracking::SiamFcppTracker>(std::make_shared<tracking::ModuleNetwork>(holder->model), options);
+    auto network = std::make_shared<tracking::ModuleNetwork>(holder->model);
+    TrackerPtr tracker;
+    if (spec.Get("online").IsObject()) {
+      tracker = std::make_shared<tracking::online::SiamFcppOnlineTracker>(network, options, online_options_from_js(spec.Get("online").As<Napi::Object>()));
+    } else {
+      tracker = std::make_shared<tracking::SiamFcppTracker>(network, options);
+    }
     return TrackerHandle::wrap(env, AddonEnv::of(env).tracker_class, std::move(tracker));
   } catch (const Napi::Error&) {
     throw;
@@ -136,6 +145,7 @@ Napi::Value TrackerHandle::debug(const Napi::CallbackInfo& info) {
 
 void register_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   TrackerHandle::define(env, addon);
+  register_online(env, exports);
   exports.Set("createTracker", Napi::Function::New(env, create_tracker, "createTracker"));
 }
 
