@@ -13,8 +13,9 @@ import { meanOverlap } from '../evaluation/overlap.ts'
 import { checkedDevice } from '../native/device.ts'
 import { frameFiles } from '../tracking/frame-files.ts'
 import { OverlayWriter, trackColor, truthColor, type DrawnBox } from '../tracking/overlay.ts'
+import { buildTracker } from '../tracking/build.ts'
 import { trackSequence } from '../tracking/runner.ts'
-import { buildTracker, checkBox, type Box } from '../tracking/siamfcpp-tracker.ts'
+import { checkBox, type Box } from '../tracking/siamfcpp-tracker.ts'
 import { withSignals } from './common.ts'
 
 export interface TrackFlags {

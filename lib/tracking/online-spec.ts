@@ -4,7 +4,7 @@
 import { SiamError } from '../errors.ts'
 import type { OnlineActivation, OnlineSpec } from '../native/addon.ts'
 import type { TrackerContext } from './registry.ts'
-import { badParameter, sectionOf } from './spec.ts'
+import { badParameter } from './spec.ts'
 
 /** The original's, for a configuration that names the tracker but has no section for it. */
 export const onlineDefaults = {
@@ -179,7 +179,7 @@ export function onlineSpec(context: TrackerContext, seed: number): OnlineSpec {
     throw read.bad('augmentation_dropout', '[number of samples, rate from 0 to below 1], or false')
   }
   const steps = initSteps(read)
-  const spec: OnlineSpec = {
+  return {
     seed,
     scoreWeight: read.share('online_score_weight'),
     useProjection: read.boolean('use_projection_matrix'),
@@ -216,7 +216,7 @@ export function onlineSpec(context: TrackerContext, seed: number): OnlineSpec {
     memorySize: read.count('sample_memory_size', 2, 100_000),
     sigmaFactor: read.positive('output_sigma_factor'),
     initSteps: steps,
-    initStepsWithoutProjection: steps.reduce((sum, count) => sum + count, 0),
+    initStepsWithoutProjection: Array.isArray(read.value('init_CG_iter')) ? steps.reduce((sum, count) => sum + count, 0) : read.count('init_CG_iter', 0, 10_000),
     postInitSteps: read.count('post_init_CG_iter', 0, 10_000),
     trainSkipping: read.count('train_skipping', 1, 1_000_000),
     updateSteps: read.count('CG_iter', 0, 10_000),
@@ -231,9 +231,4 @@ export function onlineSpec(context: TrackerContext, seed: number): OnlineSpec {
     displacementScale: read.nonNegative('displacement_scale'),
     hardNegativeThreshold: read.nonNegative('hard_negative_threshold'),
   }
-  if (!Array.isArray(read.value('init_CG_iter'))) spec.initStepsWithoutProjection = read.count('init_CG_iter', 0, 10_000)
-  return spec
 }
-
-/** Where errors about the whole section point. */
-export { sectionOf }

@@ -1,12 +1,12 @@
 #include "tracker.h"
 
-#include "../tracking/online/online_tracker.h"
-#include "../tracking/siamfcpp_tracker.h"
+#include "../tracking/network.h"
 #include "convert.h"
 #include "model.h"
 #include "online.h"
 #include "registration.h"
 #include "tensor.h"
+#include "tracker_spec.h"
 
 namespace siam::binding {
 
@@ -16,22 +16,6 @@ namespace {
 
 using TrackerPtr = std::shared_ptr<tracking::Tracker>;
 using Named = std::vector<std::pair<std::string, TensorPtr>>;
-
-tracking::TrackerOptions options_from_js(const Napi::Object& spec) {
-  tracking::TrackerOptions options;
-  options.total_stride = number<int>(spec, "totalStride");
-  options.context_amount = number<double>(spec, "contextAmount");
-  options.test_lr = number<double>(spec, "testLr");
-  options.penalty_k = number<double>(spec, "penaltyK");
-  options.window_influence = number<double>(spec, "windowInfluence");
-  options.cosine_window = text(spec, "windowing") == "cosine";
-  options.z_size = number<int>(spec, "zSize");
-  options.x_size = number<int>(spec, "xSize");
-  options.num_conv3x3 = number<int>(spec, "numConv3x3");
-  options.min_w = number<double>(spec, "minW");
-  options.min_h = number<double>(spec, "minH");
-  return options;
-}
 
 /// Copies the bytes: the caller may reuse its memory at once.
 tracking::FrameInput frame_from_js(const Napi::Value& value) {
@@ -89,15 +73,8 @@ Napi::Value create_tracker(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const auto holder = ModelHandle::unwrap(info[0], "model");
   const auto spec = info[1].As<Napi::Object>();
-  const auto options = options_from_js(spec);
   try {
-    auto network = std::make_shared<tracking::ModuleNetwork>(holder->model);
-    TrackerPtr tracker;
-    if (spec.Get("online").IsObject()) {
-      tracker = std::make_shared<tracking::online::SiamFcppOnlineTracker>(network, options, online_options_from_js(spec.Get("online").As<Napi::Object>()));
-    } else {
-      tracker = std::make_shared<tracking::SiamFcppTracker>(network, options);
-    }
+    TrackerPtr tracker = make_tracker(spec, tracking::make_network(holder->model, text(spec, "precision")));
     return TrackerHandle::wrap(env, AddonEnv::of(env).tracker_class, std::move(tracker));
   } catch (const Napi::Error&) {
     throw;

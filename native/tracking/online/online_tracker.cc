@@ -30,8 +30,9 @@ at::Tensor normalized(const at::Tensor& map) {
 
 }  // namespace
 
-SiamFcppOnlineTracker::SiamFcppOnlineTracker(std::shared_ptr<Network> network, const TrackerOptions& options, const OnlineOptions& online)
-    : SiamFcppTracker(std::move(network), options), online_(online), margin_(margin_of(options, online)), classifier_(online, options.x_size) {}
+SiamFcppOnlineTracker::SiamFcppOnlineTracker(std::shared_ptr<Network> network, const TrackerOptions& options, const OnlineOptions& online,
+                                             std::shared_ptr<FrameReader> reader)
+    : SiamFcppTracker(std::move(network), options, std::move(reader)), online_(online), margin_(margin_of(options, online)), classifier_(online, options.x_size) {}
 
 at::Tensor SiamFcppOnlineTracker::features_of(const at::Tensor& images) {
   std::vector<at::Tensor> features;
@@ -53,28 +54,24 @@ void SiamFcppOnlineTracker::initialized(const data::FrameView& first) {
 
 SiamFcppTracker::Output SiamFcppOnlineTracker::run(const at::Tensor& x_crop) {
   if (!classifier_.initialized()) throw SiamException("ERR_ARGUMENT", "update: Expected init() with the first frame before it; the last one failed");
-  before_ = state_;
+  scored_ = false;
   const core::SearchFeatures search = network_->search_features(x_crop);
   Output output = fetch(network_->head(search, *features_), static_cast<int64_t>(window_.size()));
   scores_ = classifier_.score(search.c_x.to(at::kFloat));
   const int64_t size = options_.score_size();
   online_score_ = normalized(scores_.map.narrow(0, margin_, size).narrow(1, margin_, size)).reshape({-1}).to(at::kFloat).contiguous();
+  scored_ = true;
   return output;
 }
 
 TrackStep SiamFcppOnlineTracker::choose_cell(const Output& output, const Target& prior, float scale_x) {
+  // Whoever computes the outputs of several targets at once does not call run().
+  if (!std::exchange(scored_, false)) throw SiamException("ERR_CONFIG", "SiamFCppOnlineTracker follows one target; several in one frame need a tracker each");
   const ScoreMap map{output.score.data_ptr<float>(), output.box.data_ptr<float>(), &window_, online_score_.data_ptr<float>(), online_.score_weight};
   return choose(map, prior, scale_x, options_.penalty_k, options_.window_influence, reader_.file());
 }
 
-void SiamFcppOnlineTracker::updated(const TrackStep&) {
-  try {
-    classifier_.learn(scores_, state_);
-  } catch (...) {
-    state_ = before_;
-    throw;
-  }
-}
+void SiamFcppOnlineTracker::updated(const TrackStep&) { classifier_.learn(scores_, state_); }
 
 std::vector<std::pair<std::string, at::Tensor>> SiamFcppOnlineTracker::debug() const {
   auto tensors = SiamFcppTracker::debug();

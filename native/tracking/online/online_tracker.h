@@ -11,7 +11,8 @@ namespace siam::tracking::online {
 class SiamFcppOnlineTracker : public SiamFcppTracker {
  public:
   /// @throws ERR_CONFIG when the features leave no score map that fits the network's
-  SiamFcppOnlineTracker(std::shared_ptr<Network> network, const TrackerOptions& options, const OnlineOptions& online);
+  SiamFcppOnlineTracker(std::shared_ptr<Network> network, const TrackerOptions& options, const OnlineOptions& online,
+                        std::shared_ptr<FrameReader> reader = nullptr);
 
   /// As SiamFcppTracker's, and online_score [S²], 0 to 1; online_map [M,M]; online_found, 0 to 3 as `Found`; online_weights of the memory.
   std::vector<std::pair<std::string, at::Tensor>> debug() const override;
@@ -30,7 +31,7 @@ class SiamFcppOnlineTracker : public SiamFcppTracker {
   Classifier classifier_;
   Classifier::Scores scores_;
   at::Tensor online_score_;
-  Target before_{};
+  bool scored_ = false;  // scores_ are those of the crop that is being looked at
 };
 
 }  // namespace siam::tracking::online
