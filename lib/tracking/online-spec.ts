@@ -159,9 +159,8 @@ function forgetFactor(read: Reader): number {
   const rate = read.value('CG_forgetting_rate')
   if (rate === false || rate === 0 || rate === null) return 0
   const learning = read.share('precond_learning_rate')
-  const exponent = typeof rate === 'number' ? rate : Number(rate === true)
-  if (!(exponent > 0)) throw read.bad('CG_forgetting_rate', 'a number > 0, or false')
-  return learning >= 1 ? 0 : (1 - learning) ** exponent
+  if (typeof rate !== 'number' || !(rate > 0)) throw read.bad('CG_forgetting_rate', 'a number > 0, or false')
+  return learning >= 1 ? 0 : (1 - learning) ** rate
 }
 
 /**
