@@ -1,7 +1,7 @@
 /**
  * Hyper-parameters of `test.track.pipeline.SiamFCppOnlineTracker` → what the native online classifier takes.
  */
-import { SiamError } from '../errors.ts'
+import type { SiamError } from '../errors.ts'
 import type { OnlineActivation, OnlineSpec } from '../native/addon.ts'
 import type { TrackerContext } from './registry.ts'
 import { badParameter } from './spec.ts'

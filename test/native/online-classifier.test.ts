@@ -47,6 +47,7 @@ interface Reference {
 const specOf = ({ pca = false, ...changes }: (typeof cases)[number][1]): OnlineSpec => smallOnlineSpec({ ...changes, pca })
 let references: Reference[]
 beforeAll(async () => {
+  await loadAddon().setThreads(1)
   const input = JSON.stringify(cases.map(([, changes]) => ({ spec: specOf(changes), xSize, scale, channels: 6, samples: 5, pca: changes.pca ?? false, frames })))
   const { stdout } = await runProgram(await pythonTorch(), [fixture], { input })
   references = JSON.parse(stdout) as Reference[]

@@ -15,10 +15,12 @@ import { buildSiamFCpp } from '../helpers/siamfcpp-tracker.ts'
 const { init_rect_xywh: first } = goldenJson<{ init_rect_xywh: Box }>('tracker_tinyconv_trained.json')
 const frame = (number: number): string => shared('data', 'vot-bag', `${String(number).padStart(8, '0')}.jpg`)
 const online = 'test.track.pipeline.SiamFCppOnlineTracker'
+/** TinyConv's features are larger than AlexNet's. */
+const cells = 'raw_fea_size=31'
 
 /** A tracker of the configuration that the weights were trained with; `keys` are of the online tracker's section. */
 async function trackerOf(name: string, keys: readonly string[] = [], model?: Model): Promise<SiamFCppTracker> {
-  const overrides = [`test.track.pipeline.name=${name}`, ...keys.map((key) => `${online}.${key}`)]
+  const overrides = [`test.track.pipeline.name=${name}`, ...[cells, ...keys].map((key) => `${online}.${key}`)]
   const config = await loadConfig(shared('reference-configs', 'train', 'got10k', 'siamfcpp_tinyconv-trn.yaml'), overrides)
   return buildSiamFCpp(config, model === undefined ? { weights: shared('golden', 'ckpt', 'tinyconv_epoch-0.pkl') } : { model })
 }
@@ -50,17 +52,20 @@ function overlap(a: Box, b: Box): number {
 const boxesOf = (steps: readonly TrackStep[]): Box[] => steps.map((step) => step.box)
 
 describe('SiamFCppOnlineTracker', () => {
-  const last = 41
+  /** Fewer samples and steps where it does not matter how well the target is followed. */
+  const light = ['augmentation_rotate=[10]', 'augmentation_blur=[[2, 2]]', 'augmentation_dropout=[2, 0.2]', 'init_CG_iter=9', 'init_GN_iter=3', 'train_skipping=5']
   let plain: SiamFCppTracker
   let tracker: SiamFCppTracker
   let steps: TrackStep[]
   let generator: [Uint8Array, Uint8Array]
 
   beforeAll(async () => {
+    // So little work is done sooner by one thread, above all where other processes want the cores as well.
+    await loadAddon().setThreads(1)
     plain = await trackerOf('SiamFCppTracker')
-    tracker = await trackerOf('SiamFCppOnlineTracker', [], plain.model)
+    tracker = await trackerOf('SiamFCppOnlineTracker', light, plain.model)
     const before = await loadAddon().rngState()
-    steps = await follow(tracker, last)
+    steps = await follow(tracker, 8)
     generator = [before, await loadAddon().rngState()]
   }, 120_000)
   afterAll(() => {
@@ -68,33 +73,33 @@ describe('SiamFCppOnlineTracker', () => {
     plain.dispose()
   })
 
-  it('follows the target about as well as the plain tracker with these weights', async () => {
+  it('follows the target better than the plain tracker with these weights', async () => {
     const boxes = truth()
     const meanOverlap = (found: readonly TrackStep[]): number => found.reduce((sum, step, i) => sum + overlap(step.box, boxes[i + 1] as Box), 0) / found.length
-    const both = [meanOverlap(steps), meanOverlap(await follow(plain, last))] as const
-    if (process.env.SIAM_SHOW) console.log(both)
-    // The network has seen this sequence in training; what a classifier adds to it is small.
-    expect(both[0]).toBeGreaterThan(both[1] - 0.03)
+    using other = await trackerOf('SiamFCppOnlineTracker', [], plain.model)
+    const last = 31
+    // With four seeds it was better by 0.074 to 0.107 here, and better from three later places of the sequence, too.
+    expect(meanOverlap(await follow(other, last))).toBeGreaterThan(meanOverlap(await follow(plain, last)) + 0.03)
   })
 
   it('gives the same boxes after another init, and in another tracker', async () => {
     await tracker.init(frame(100), [200, 100, 60, 80])
     await tracker.update(frame(101))
-    expect(await follow(tracker, 13)).toEqual(steps.slice(0, 12))
-    using other = await trackerOf('SiamFCppOnlineTracker', [], plain.model)
-    expect(await follow(other, 13)).toEqual(steps.slice(0, 12))
+    expect(await follow(tracker, 8)).toEqual(steps)
+    using other = await trackerOf('SiamFCppOnlineTracker', light, plain.model)
+    expect(await follow(other, 8)).toEqual(steps)
   })
 
   it('leaves torch’s generator alone, and follows the seed of the tester', async () => {
     expect(Buffer.compare(generator[0], generator[1])).toBe(0)
-    const config = await loadConfig(shared('reference-configs', 'train', 'got10k', 'siamfcpp_tinyconv-trn.yaml'), ['test.track.pipeline.name=SiamFCppOnlineTracker', 'test.track.tester.GOT10kTester.random_seed=7'])
+    const config = await loadConfig(shared('reference-configs', 'train', 'got10k', 'siamfcpp_tinyconv-trn.yaml'), ['test.track.pipeline.name=SiamFCppOnlineTracker', ...[cells, ...light].map((key) => `${online}.${key}`), 'test.track.tester.GOT10kTester.random_seed=7'])
     using other = await buildSiamFCpp(config, { model: plain.model })
-    const found = await follow(other, 4)
-    expect(found.map(({ pscore }) => pscore)).not.toEqual(steps.slice(0, 3).map(({ pscore }) => pscore))
+    const found = await follow(other, 3)
+    expect(found.map(({ pscore }) => pscore)).not.toEqual(steps.slice(0, 2).map(({ pscore }) => pscore))
   })
 
   it('is the plain tracker where the online score has no weight', async () => {
-    using other = await trackerOf('SiamFCppOnlineTracker', ['online_score_weight=0', 'init_CG_iter=6'], plain.model)
+    using other = await trackerOf('SiamFCppOnlineTracker', [...light, 'online_score_weight=0', 'init_CG_iter=0'], plain.model)
     expect(boxesOf(await follow(other, 6))).toEqual(boxesOf(await follow(plain, 6)))
   })
 
@@ -103,7 +108,7 @@ describe('SiamFCppOnlineTracker', () => {
     const tensors = await tracker.debug()
     const score = await (tensors.online_score as (typeof tensors)[string]).toTypedArray()
     const map = tensors.online_map as (typeof tensors)[string]
-    expect(map.shape).toEqual([27, 27])
+    expect(map.shape).toEqual([31, 31])
     for (const tensor of Object.values(tensors)) tensor.dispose()
     const { pscore, score: own, penalty, bestIndex } = found as TrackStep
     const hann = (i: number): number => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / 16)
@@ -122,19 +127,19 @@ describe('SiamFCppOnlineTracker', () => {
       await tracker.init(frame(1), first)
       const found = [await tracker.updateWithDetails(frame(2))]
       await expect(tracker.update(truncated)).rejects.toMatchObject({ code: 'ERR_DATA', file: truncated })
-      // Nine more frames: learning takes place in the tenth.
-      for (let i = 3; i <= 12; i += 1) found.push(await tracker.updateWithDetails(frame(i)))
-      expect(found).toEqual(steps.slice(0, 11))
+      // The filter is learned on the fifth frame that was good.
+      for (let i = 3; i <= 8; i += 1) found.push(await tracker.updateWithDetails(frame(i)))
+      expect(found).toEqual(steps)
     } finally {
       rmSync(dir, { recursive: true, force: true })
     }
   })
 
   it('refuses sizes that are not the network’s, and updates after an init that failed', async () => {
-    await expect(trackerOf('SiamFCppOnlineTracker', ['raw_fea_size=27'], plain.model).then((other) => other.init(frame(1), first))).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(/raw_fea_size is 27 .* 26x26/) })
-    await expect(trackerOf('SiamFCppOnlineTracker', ['raw_fea_size=16'], plain.model)).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(/17 cells .* raw_fea_size 16/) })
-    using other = await trackerOf('SiamFCppOnlineTracker', ['sample_memory_size=20'], plain.model)
-    await expect(other.init(frame(1), first)).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(/sample_memory_size 20/) })
+    await expect(trackerOf('SiamFCppOnlineTracker', [...light, 'raw_fea_size=29'], plain.model).then((other) => other.init(frame(1), first))).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(/raw_fea_size is 29 .* 31x31/) })
+    await expect(trackerOf('SiamFCppOnlineTracker', ['raw_fea_size=14'], plain.model)).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(/17 cells .* raw_fea_size 14/) })
+    using other = await trackerOf('SiamFCppOnlineTracker', [...light, 'sample_memory_size=10'], plain.model)
+    await expect(other.init(frame(1), first)).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(/sample_memory_size 10 .* 10 samples/) })
     await expect(other.update(frame(2))).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
   })
 })

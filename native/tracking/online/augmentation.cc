@@ -41,13 +41,12 @@ at::Tensor scaled(const at::Tensor& image, double factor) {
   return at::upsample_bilinear2d(image, {side, side}, false);
 }
 
-/// Turns by `degrees` about the middle; bilinear, the edge repeated outside.
-at::Tensor rotated(const at::Tensor& image, double degrees) {
-  const int64_t side = image.size(2);
-  const double angle = degrees * M_PI / 180;
+/// What cut() takes of the image turned by `degrees` about its middle; bilinear, the edge repeated outside. Only those pixels are computed.
+at::Tensor rotated_cut(const at::Tensor& image, double degrees, int64_t side, const Pair& shift) {
+  const double angle = degrees * M_PI / 180, half = static_cast<double>(image.size(2) - 1) / 2;
   // Coordinates from −1 to 1 between the outermost pixels' centres: the middle is 0.
-  const at::Tensor line = at::linspace(-1, 1, side, at::TensorOptions().dtype(at::kDouble));
-  const at::Tensor x = line.view({1, side}), y = line.view({side, 1});
+  const auto line = [&](double moved) { return taken(image.size(2), side, moved, at::kCPU).to(at::kDouble) / half - 1; };
+  const at::Tensor x = line(shift[1]).view({1, side}), y = line(shift[0]).view({side, 1});
   const at::Tensor grid = at::stack({x * std::cos(angle) - y * std::sin(angle), x * std::sin(angle) + y * std::cos(angle)}, 2);
   return at::grid_sampler_2d(image, grid.unsqueeze(0).to(image.options()), /*bilinear*/ 0, /*border*/ 1, /*align_corners=*/true);
 }
@@ -80,7 +79,10 @@ AugmentedImages augment(const at::Tensor& image, int64_t side, const Augmentatio
     if (options.flip) add(image.flip({3}), random_shift());
     for (const Pair& sigma : options.blurs) add(blurred(image, sigma), random_shift());
     for (const double factor : options.scales) add(scaled(image, factor), random_shift());
-    for (const double degrees : options.rotations) add(rotated(image, degrees), random_shift());
+    for (const double degrees : options.rotations) {
+      result.shifts.push_back(random_shift());
+      images.push_back(rotated_cut(image, degrees, side, result.shifts.back()));
+    }
   }
   result.images = at::cat(images);
   return result;

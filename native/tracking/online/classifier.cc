@@ -101,6 +101,7 @@ Model Classifier::learned_together(Model model, const Samples& samples) {
   ConjugateGradient solver(/*fletcher_reeves=*/true, /*forget=*/0);
   Variables x = problem->pack(model);
   for (const int64_t steps : options_.init_steps) {
+    if (steps == 0) continue;
     x = gauss_newton_step(*problem, solver, x, steps);
     losses_.push_back(problem->loss());
   }
