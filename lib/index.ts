@@ -44,8 +44,8 @@ export { Tensor } from './native/tensor.ts'
 export type { TensorArray, TensorOptions } from './native/tensor.ts'
 export type { DType, LossSpec, ModelSpec, NamedRawTensor, ParameterInfo, RawTensor, SkippedSample, TrackPrecision } from './native/addon.ts'
 
-export { buildTracker, registerTracker, SiamFCppLTTracker, SiamFCppMultiTempTracker, SiamFCppOneShotDetector, SiamFCppOnlineTracker, SiamFCppTracker, trackSequence } from './tracking/index.ts'
-export type { Box, Frame, PixelFrame, RunOptions, SequenceStep, Tracker, TrackerContext, TrackerFactory, TrackerOptions, TrackResult } from './tracking/index.ts'
+export { buildMultiObjectTracker, buildTracker, MultiObjectTracker, registerTracker, SiamFCppLTTracker, SiamFCppMultiTempTracker, SiamFCppOneShotDetector, SiamFCppOnlineTracker, SiamFCppTracker, trackSequence } from './tracking/index.ts'
+export type { Box, Frame, ObjectResult, PixelFrame, RunOptions, SequenceStep, Tracker, TrackerContext, TrackerFactory, TrackerOptions, TrackResult } from './tracking/index.ts'
 export { meanOverlap, overlap } from './evaluation/overlap.ts'
 export type { Bound, Rect } from './evaluation/overlap.ts'
 

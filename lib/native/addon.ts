@@ -313,6 +313,18 @@ export interface NativeTracker {
   dispose(): void
 }
 
+/** Several targets in the frames of one sequence; each call runs after the ones before it. */
+export interface NativeMultiTracker {
+  /** Forgets all targets. @returns ids, 0, 1, … */
+  init(frame: NativeFrame, boxes: [number, number, number, number][]): Promise<number[]>
+  add(frame: NativeFrame, boxes: [number, number, number, number][]): Promise<number[]>
+  /** @returns false when there is no such target */
+  remove(id: number): Promise<boolean>
+  /** In the order of the ids. */
+  update(frame: NativeFrame): Promise<(TrackStep & { id: number })[]>
+  dispose(): void
+}
+
 export type JpegSubsampling = '444' | '422' | '420' | '440' | 'gray'
 
 export interface JpegRegion {
@@ -382,6 +394,7 @@ export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, 
   replayOnline(spec: OnlineSpec, xSize: number, scale: number, tensors: Record<string, NativeTensor>): Promise<Record<string, NativeTensor>>
   /** image [1,3,E,E] → images [N,3,side,side] and shifts [N,2], as the first frame of the online tracker is augmented. */
   augmentOnline(spec: OnlineSpec, side: number, tensors: { image: NativeTensor }): Promise<{ images: NativeTensor; shifts: NativeTensor }>
+  createMultiTracker(model: NativeModel, spec: TrackerSpec): NativeMultiTracker
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>
   setRngState(state: Uint8Array): Promise<void>

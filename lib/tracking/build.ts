@@ -48,34 +48,40 @@ export interface TrackerOptions {
  *   when there are no weights at all, `ema` without a snapshot, or a precision that is not available
  */
 export async function buildTracker(config: Config, options: TrackerOptions = {}): Promise<Tracker> {
+  return inContext(config, options, (context) => trackerRegistry.get(context.name)(context))
+}
+
+/**
+ * Runs `build` with what the tracker of a configuration is built from; the model that it loaded is disposed when it fails.
+ * @throws as buildTracker()
+ */
+export async function inContext<T>(config: Config, options: TrackerOptions, build: (context: TrackerContext) => T | Promise<T>): Promise<T> {
+  const { name, params } = selectedTracker(config)
+  const precision = checkedPrecision(options.precision ?? 'fp32')
+  await setThreads(options.threads)
+  const ownsModel = options.model === undefined
+  let model: Promise<Model> | undefined
+  const loadModel = (): Promise<Model> => (model ??= modelFor(config, options))
+  try {
+    return await build({ config, name, params, precision, ownsModel, loadModel })
+  } catch (error) {
+    if (ownsModel) (await model?.catch(() => undefined))?.dispose()
+    throw error
+  }
+}
+
+function selectedTracker(config: Config): { name: string; params: Readonly<Record<string, unknown>> } {
   const at = 'test.track.pipeline'
   const { pipeline } = requireTest(config)
   if (pipeline === undefined) throw new SiamError('ERR_CONFIG', `Tracking needs ${at}, which this configuration does not have`, { file: config.file })
-  const { name, params } = selected(config, pipeline, at)
-  if (!trackerRegistry.has(name)) {
-    const names = trackerRegistry.names()
-    const nearest = nearestName(name, names)
-    throw new SiamError('ERR_CONFIG', `There is no tracker ${JSON.stringify(name)}; known are ${names.join(', ')}`, {
-      ...whereIs(config, `${at}.name`),
-      hint: nearest === undefined ? 'registerTracker() adds one' : `did you mean ${nearest}?`,
-    })
-  }
-  let model: Promise<Model> | undefined
-  const context: TrackerContext = {
-    config,
-    name,
-    params,
-    precision: checkedPrecision(options.precision ?? 'fp32'),
-    ownsModel: options.model === undefined,
-    loadModel: () => (model ??= modelFor(config, options)),
-  }
-  await setThreads(options.threads)
-  try {
-    return await trackerRegistry.get(name)(context)
-  } catch (error) {
-    if (context.ownsModel) (await model?.catch(() => undefined))?.dispose()
-    throw error
-  }
+  const chosen = selected(config, pipeline, at)
+  if (trackerRegistry.has(chosen.name)) return chosen
+  const names = trackerRegistry.names()
+  const nearest = nearestName(chosen.name, names)
+  throw new SiamError('ERR_CONFIG', `There is no tracker ${JSON.stringify(chosen.name)}; known are ${names.join(', ')}`, {
+    ...whereIs(config, `${at}.name`),
+    hint: nearest === undefined ? 'registerTracker() adds one' : `did you mean ${nearest}?`,
+  })
 }
 
 /** @throws ERR_ARGUMENT unless it is one */

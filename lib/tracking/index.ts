@@ -1,10 +1,12 @@
-/** Tracking: one target through the frames of a sequence. */
+/** Tracking: targets through the frames of a sequence. */
 export { buildTracker } from './build.ts'
 export type { TrackerOptions } from './build.ts'
 export { SiamFCppLTTracker } from './lt-tracker.ts'
 export { SiamFCppMultiTempTracker } from './multi-temp-tracker.ts'
 export { SiamFCppOneShotDetector } from './one-shot-detector.ts'
 export { SiamFCppOnlineTracker } from './online-tracker.ts'
+export { buildMultiObjectTracker, MultiObjectTracker } from './multi-object.ts'
+export type { ObjectResult } from './multi-object.ts'
 export { registerTracker } from './registry.ts'
 export type { TrackerContext, TrackerFactory } from './registry.ts'
 export { SiamFCppTracker } from './siamfcpp-tracker.ts'

@@ -17,7 +17,7 @@ export class SiamFCppLTTracker extends SiamFCppTracker {
 const defaults = { lost_score_th_low: 0.3, lost_score_th_high: 0.5, lost_search_size: 399 }
 
 /** @throws ERR_CONFIG for sizes that do not fit (the head needs input_size_adapt), or thresholds the wrong way round */
-export async function buildLongTermTracker(context: TrackerContext): Promise<SiamFCppLTTracker> {
+export function longTermSpec(context: TrackerContext): LongTermSpec {
   const params = { ...defaults, ...context.params } as typeof defaults
   const spec: LongTermSpec = {
     ...commonSpec(context),
@@ -29,5 +29,11 @@ export async function buildLongTermTracker(context: TrackerContext): Promise<Sia
   if (!Number.isSafeInteger(spec.lostSearchSize) || spec.lostSearchSize < 1) throw badParameter(context, 'lost_search_size', 'a positive integer')
   checkSearchSize(context, spec, 'lost_search_size', spec.lostSearchSize)
   if (spec.lostScoreThLow > spec.lostScoreThHigh) throw badParameter(context, 'lost_score_th_low', `a number ≤ lost_score_th_high (${spec.lostScoreThHigh})`)
+  return spec
+}
+
+/** @throws as longTermSpec() */
+export async function buildLongTermTracker(context: TrackerContext): Promise<SiamFCppLTTracker> {
+  const spec = longTermSpec(context)
   return new SiamFCppLTTracker(await context.loadModel(), spec, context.ownsModel)
 }

@@ -17,7 +17,7 @@ export class SiamFCppMultiTempTracker extends SiamFCppTracker {
 const defaults = { mem_step: 5, mem_len: 5, mem_coef: 0.7, mem_sink_idx: 1, mem_renew: true }
 
 /** @throws ERR_CONFIG for sizes that do not fit, or a memory that is none */
-export async function buildMultiTempTracker(context: TrackerContext): Promise<SiamFCppMultiTempTracker> {
+export function multiTempSpec(context: TrackerContext): MultiTempSpec {
   const params = { ...defaults, ...context.params } as typeof defaults
   const spec: MultiTempSpec = {
     ...commonSpec(context),
@@ -34,5 +34,11 @@ export async function buildMultiTempTracker(context: TrackerContext): Promise<Si
   if (!(memCoef >= 0 && memCoef <= 1)) throw badParameter(context, 'mem_coef', 'a number from 0 to 1')
   // A memory of one template holds the first for good, wherever the sink would be.
   if (memLen > 1 && (!Number.isSafeInteger(memSinkIdx) || memSinkIdx < 0 || memSinkIdx >= memLen)) throw badParameter(context, 'mem_sink_idx', `an index of the memory, 0 to ${memLen - 1}`)
+  return spec
+}
+
+/** @throws as multiTempSpec() */
+export async function buildMultiTempTracker(context: TrackerContext): Promise<SiamFCppMultiTempTracker> {
+  const spec = multiTempSpec(context)
   return new SiamFCppMultiTempTracker(await context.loadModel(), spec, context.ownsModel)
 }

@@ -12,7 +12,12 @@ export class SiamFCppOneShotDetector extends SiamFCppTracker {
 }
 
 /** @throws ERR_CONFIG for sizes that do not fit */
+export function oneShotSpec(context: TrackerContext): TrackerSpec {
+  return { ...commonSpec(context), kind: 'one-shot' }
+}
+
+/** @throws as oneShotSpec() */
 export async function buildOneShotDetector(context: TrackerContext): Promise<SiamFCppOneShotDetector> {
-  const spec: TrackerSpec = { ...commonSpec(context), kind: 'one-shot' }
+  const spec = oneShotSpec(context)
   return new SiamFCppOneShotDetector(await context.loadModel(), spec, context.ownsModel)
 }

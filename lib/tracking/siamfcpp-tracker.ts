@@ -10,6 +10,7 @@ import { toNativeFrame, type Frame } from './frame.ts'
 import type { TrackerContext } from './registry.ts'
 import { commonSpec } from './spec.ts'
 import type { Box, Tracker, TrackResult } from './tracker.ts'
+import { Turns } from './turns.ts'
 
 export type { Box, TrackResult } from './tracker.ts'
 
@@ -24,8 +25,7 @@ export class SiamFCppTracker implements Tracker {
   readonly #native: NativeTracker
   #initialized = false
   #disposed = false
-  /** Settles with the last call that was made: frames take their turns although reading some takes longer than reading others. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   /** @internal use buildTracker(). */
   constructor(model: Model, spec: TrackerSpec, ownsModel: boolean) {
@@ -51,7 +51,7 @@ export class SiamFCppTracker implements Tracker {
   async init(frame: Frame, box: Box): Promise<void> {
     const checked = checkBox(box, 'box')
     this.#get()
-    await this.#inTurn(async () => {
+    await this.#turns.run(async () => {
       await this.#get().init(toNativeFrame(frame), checked)
       this.#initialized = true
     })
@@ -72,7 +72,7 @@ export class SiamFCppTracker implements Tracker {
   async updateWithDetails(frame: Frame, options: { prior?: Box } = {}): Promise<TrackStep> {
     const prior = options.prior === undefined ? undefined : checkBox(options.prior, 'prior')
     this.#get()
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const native = this.#get()
       if (!this.#initialized) throw new SiamError('ERR_ARGUMENT', 'Expected init() with the first frame before update()')
       return native.update(toNativeFrame(frame), prior)
@@ -96,12 +96,6 @@ export class SiamFCppTracker implements Tracker {
     this.dispose()
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work)
-    this.#turn = result.catch(() => {})
-    return result
-  }
-
   #get(): NativeTracker {
     if (this.#disposed) throw new SiamError('ERR_DISPOSED', `this ${this.name} was used after dispose()`)
     return this.#native
@@ -109,8 +103,13 @@ export class SiamFCppTracker implements Tracker {
 }
 
 /** @throws ERR_CONFIG for sizes that do not fit */
+export function siamFCppSpec(context: TrackerContext): TrackerSpec {
+  return { ...commonSpec(context), kind: 'siamfcpp' }
+}
+
+/** @throws as siamFCppSpec() */
 export async function buildSiamFCppTracker(context: TrackerContext): Promise<SiamFCppTracker> {
-  const spec: TrackerSpec = { ...commonSpec(context), kind: 'siamfcpp' }
+  const spec = siamFCppSpec(context)
   return new SiamFCppTracker(await context.loadModel(), spec, context.ownsModel)
 }
 

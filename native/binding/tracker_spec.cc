@@ -49,16 +49,30 @@ tracking::LongTermOptions long_term_options(const Napi::Object& spec) {
 
 }  // namespace
 
-std::shared_ptr<tracking::SiamFcppTracker> make_tracker(const Napi::Object& spec, std::shared_ptr<tracking::Network> network, std::shared_ptr<tracking::FrameReader> reader) {
+MakeTracker tracker_maker(const Napi::Object& spec) {
+  using Network = std::shared_ptr<tracking::Network>;
+  using Reader = std::shared_ptr<tracking::FrameReader>;
   const std::string kind = text(spec, "kind");
   const auto options = common_options(spec);
-  if (kind == "siamfcpp") return std::make_shared<tracking::SiamFcppTracker>(std::move(network), options, std::move(reader));
-  if (kind == "multi-temp") return std::make_shared<tracking::MultiTempTracker>(std::move(network), options, memory_options(spec), std::move(reader));
-  if (kind == "lt") return std::make_shared<tracking::LongTermTracker>(std::move(network), options, long_term_options(spec), std::move(reader));
-  if (kind == "one-shot") return std::make_shared<tracking::OneShotDetector>(std::move(network), options, std::move(reader));
+  if (kind == "siamfcpp") {
+    return [options](Network network, Reader reader) { return std::make_shared<tracking::SiamFcppTracker>(std::move(network), options, std::move(reader)); };
+  }
+  if (kind == "one-shot") {
+    return [options](Network network, Reader reader) { return std::make_shared<tracking::OneShotDetector>(std::move(network), options, std::move(reader)); };
+  }
+  if (kind == "multi-temp") {
+    const auto memory = memory_options(spec);
+    return [options, memory](Network network, Reader reader) { return std::make_shared<tracking::MultiTempTracker>(std::move(network), options, memory, std::move(reader)); };
+  }
+  if (kind == "lt") {
+    const auto long_term = long_term_options(spec);
+    return [options, long_term](Network network, Reader reader) { return std::make_shared<tracking::LongTermTracker>(std::move(network), options, long_term, std::move(reader)); };
+  }
   if (kind == "online") {
     const auto online = online_options_from_js(spec.Get("online").As<Napi::Object>());
-    return std::make_shared<tracking::online::SiamFcppOnlineTracker>(std::move(network), options, online, std::move(reader));
+    return [options, online](Network network, Reader reader) {
+      return std::make_shared<tracking::online::SiamFcppOnlineTracker>(std::move(network), options, online, std::move(reader));
+    };
   }
   throw SiamException("ERR_ARGUMENT", "createTracker: there is no tracker of the kind " + kind);
 }

@@ -18,7 +18,7 @@ class Network {
   virtual core::TemplateFeatures template_features(const at::Tensor& z_crops) = 0;
   /// What a search image gives whatever the template is, so that several templates share it.
   virtual core::SearchFeatures search_features(const at::Tensor& x_crops) = 0;
-  /// Of what search_features() gives, c_x [N,C,H,W] alone. @param x_crops  float32 or uint8
+  /// Of what search_features() gives, c_x [N,C,H,W] alone
   virtual at::Tensor classification_features(const at::Tensor& x_crops) { return search_features(x_crops).c_x; }
   /// Correlation and head. @param search, features  of one N
   virtual core::HeadOutput head(const core::SearchFeatures& search, const core::TemplateFeatures& features) = 0;

@@ -64,7 +64,7 @@ void SiamFcppTracker::init_from_reader(const Rect4& box) {
                         reader_.file());
   }
   const data::FrameView view = reader_.whole();
-  border_ = data::TruncatedMean(view);
+  border_ = reader_.mean();
   z_crop_ = crop(view, square_around(state, options_.z_size));
   features_ = network_->template_features(z_crop_);
   frame_width_ = reader_.width();

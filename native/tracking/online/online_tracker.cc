@@ -36,7 +36,8 @@ SiamFcppOnlineTracker::SiamFcppOnlineTracker(std::shared_ptr<Network> network, c
 
 at::Tensor SiamFcppOnlineTracker::features_of(const at::Tensor& images) {
   std::vector<at::Tensor> features;
-  for (const at::Tensor& batch : images.split(kBatch)) features.push_back(network_->classification_features(batch).to(at::kFloat));
+  // Whole levels, as those of every other crop: networks may count on that.
+  for (const at::Tensor& batch : images.round().clamp(0, 255).to(at::kByte).split(kBatch)) features.push_back(network_->classification_features(batch).to(at::kFloat));
   return at::cat(features);
 }
 
