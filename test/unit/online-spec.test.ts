@@ -1,8 +1,9 @@
 /** From the YAML keys of SiamFCppOnlineTracker to what the classifier takes. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../lib/config/index.ts'
 import type { OnlineSpec } from '../../lib/native/addon.ts'
-import { onlineSpec } from '../../lib/tracking/online-spec.ts'
+import { onlineDefaults, onlineSpec } from '../../lib/tracking/online-spec.ts'
 import { defaultOnlineSpec } from '../helpers/online-spec.ts'
 import { shared } from '../helpers/shared.ts'
 
@@ -58,5 +59,20 @@ describe('the online tracker’s hyper-parameters', () => {
     ['sample_memory_size=0.5', /an integer from 2/],
   ])('refuses %s', async (key, message) => {
     await expect(specOf(key)).rejects.toMatchObject({ code: 'ERR_CONFIG', message: expect.stringMatching(message) })
+  })
+
+  it('are all in docs/online-tracker.md, those without effect as such', async () => {
+    const page = readFileSync(new URL('../../docs/online-tracker.md', import.meta.url), 'utf8')
+    const config = await loadConfig(shared('reference-configs', 'test', 'vot', 'siamfcpp_alexnet_online.yaml'))
+    const sections = config.test?.track?.pipeline as unknown as Record<string, Record<string, unknown>>
+    const plain = await loadConfig(shared('reference-configs', 'train', 'got10k', 'siamfcpp_tinyconv-trn.yaml'))
+    const common = Object.keys((plain.test?.track?.pipeline as unknown as typeof sections).SiamFCppTracker as object)
+    const keys = Object.keys(sections.SiamFCppOnlineTracker as object).filter((key) => !common.includes(key))
+    expect(keys.length).toBe(55)
+    const ineffective = page.split('\n').find((line) => line.startsWith('**Accepted, without effect**')) as string
+    for (const key of keys) {
+      expect(page, key).toContain(`\`${key}\``)
+      if (!(key in onlineDefaults)) expect(page.slice(page.indexOf(ineffective)).split('\n\n')[0], key).toContain(`\`${key}\``)
+    }
   })
 })
