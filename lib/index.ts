@@ -45,7 +45,7 @@ export type { TensorArray, TensorOptions } from './native/tensor.ts'
 export type { DType, LossSpec, ModelSpec, NamedRawTensor, ParameterInfo, RawTensor, SkippedSample, TrackPrecision } from './native/addon.ts'
 
 export {
-  buildMultiObjectTracker, buildTracker, MultiObjectTracker, openVideo, rawFrames, registerTracker, SiamFCppLTTracker, SiamFCppMultiTempTracker, SiamFCppOneShotDetector, SiamFCppTracker, trackObjects, trackSequence,
+  buildMultiObjectTracker, buildTracker, MultiObjectTracker, openVideo, rawFrames, registerTracker, SiamFCppLTTracker, SiamFCppMultiTempTracker, SiamFCppOneShotDetector, SiamFCppOnlineTracker, SiamFCppTracker, trackObjects, trackSequence,
 } from './tracking/index.ts'
 export type {
   Box, Frame, MultiObjectOptions, ObjectResult, ObjectsStep, PixelFrame, RawFormat, RunOptions, SequenceStep, Tracker, TrackerContext, TrackerFactory, TrackerOptions, TrackResult, Video, VideoOptions,

@@ -1,6 +1,6 @@
 /** Keys below `test:`: trackers (`pipeline:`) and benchmarks (`tester:`), with the original's defaults. */
 import { z } from 'zod'
-import { fieldsOf, listOf, number, oneOf, positiveInteger, section, text } from './fields.ts'
+import { anything, boolean, fieldsOf, listOf, number, oneOf, positiveInteger, section, text } from './fields.ts'
 
 export const testerNames = ['GOT10kTester', 'LaSOTTester', 'OTBTester', 'TrackingNetTester', 'UAVTester', 'VOTLTTester', 'VOTTester'] as const
 
@@ -76,13 +76,33 @@ const online = fieldsOf({
   hard_negative_threshold: 0.5,
 })
 
+const anyList = () => listOf(anything(), 'a list')
+const activation = () => z.union([anyList(), text()], { error: 'the name of an activation, or [mlu, its knee]' })
+const listOrFalse = () => z.union([anyList(), boolean()], { error: 'a list, or false' })
+
+/** Keys whose values may be of another type than their default; the original refuses that although its code provides for it. */
+const onlineOfTypes = {
+  ...online,
+  projection_activation: activation().default('none'),
+  att_activation: activation().default('relu'),
+  reponse_activation: activation().default(['mlu', 0.05]),
+  augmentation_shift: listOrFalse().default(false),
+  augmentation_scale: listOrFalse().default(false),
+  augmentation_rotate: listOrFalse().default([5, -5, 10, -10, 20, -20, 30, -30, 45, -45, -60, 60]),
+  augmentation_relativeshift: listOrFalse().default([[0.6, 0.6], [-0.6, 0.6], [0.6, -0.6], [-0.6, -0.6]]),
+  augmentation_blur: listOrFalse().default([[2, 0.2], [0.2, 2], [3, 1], [1, 3], [2, 2]]),
+  augmentation_dropout: listOrFalse().default([7, 0.2]),
+  init_CG_iter: z.union([anyList(), number()], { error: 'a number, or a list' }).default(60),
+  CG_forgetting_rate: z.union([number(), boolean()], { error: 'a number, or false' }).default(false),
+}
+
 export const pipelineSchema = section({
   // A user's own code may register more of them; building one that is not there is an error.
   name: text().optional(),
   SiamFCppTracker: section(siamFCppTracker).optional(),
   SiamFCppLTTracker: section({ ...siamFCppTracker, ...fieldsOf({ lost_score_th_low: 0.3, lost_score_th_high: 0.5, lost_search_size: 399 }) }).optional(),
   SiamFCppMultiTempTracker: section({ ...siamFCppTracker, ...fieldsOf({ mem_step: 5, mem_len: 5, mem_coef: 0.7, mem_sink_idx: 1, mem_renew: true }) }).optional(),
-  SiamFCppOnlineTracker: section({ ...siamFCppTracker, ...online }).optional(),
+  SiamFCppOnlineTracker: section({ ...siamFCppTracker, ...onlineOfTypes }).optional(),
   SiamFCppOneShotDetector: section(siamFCppTracker).optional(),
 })
 

@@ -12,6 +12,7 @@ import { nearestName } from '../registry.ts'
 import { buildLongTermTracker } from './lt-tracker.ts'
 import { buildMultiTempTracker } from './multi-temp-tracker.ts'
 import { buildOneShotDetector } from './one-shot-detector.ts'
+import { buildOnlineTracker } from './online-tracker.ts'
 import { registerTracker, trackerRegistry, type TrackerContext } from './registry.ts'
 import { buildSiamFCppTracker } from './siamfcpp-tracker.ts'
 import type { Tracker } from './tracker.ts'
@@ -19,6 +20,7 @@ import type { Tracker } from './tracker.ts'
 registerTracker('SiamFCppTracker', buildSiamFCppTracker)
 registerTracker('SiamFCppMultiTempTracker', buildMultiTempTracker)
 registerTracker('SiamFCppLTTracker', buildLongTermTracker)
+registerTracker('SiamFCppOnlineTracker', buildOnlineTracker)
 registerTracker('SiamFCppOneShotDetector', buildOneShotDetector)
 
 export interface TrackerOptions {

@@ -3,6 +3,7 @@
 #include "../tracking/network.h"
 #include "convert.h"
 #include "model.h"
+#include "online.h"
 #include "registration.h"
 #include "tensor.h"
 #include "tracker_spec.h"
@@ -71,6 +72,7 @@ Napi::Value TrackerHandle::debug(const Napi::CallbackInfo& info) {
 
 void register_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   TrackerHandle::define(env, addon);
+  register_online(env, exports);
   exports.Set("createTracker", Napi::Function::New(env, create_tracker, "createTracker"));
 }
 

@@ -6,7 +6,9 @@
 #include "../tracking/lt_tracker.h"
 #include "../tracking/multi_temp_tracker.h"
 #include "../tracking/one_shot_detector.h"
+#include "../tracking/online/online_tracker.h"
 #include "convert.h"
+#include "online.h"
 
 namespace siam::binding {
 namespace {
@@ -65,6 +67,12 @@ MakeTracker tracker_maker(const Napi::Object& spec) {
   if (kind == "lt") {
     const auto long_term = long_term_options(spec);
     return [options, long_term](Network network, Reader reader) { return std::make_shared<tracking::LongTermTracker>(std::move(network), options, long_term, std::move(reader)); };
+  }
+  if (kind == "online") {
+    const auto online = online_options_from_js(spec.Get("online").As<Napi::Object>());
+    return [options, online](Network network, Reader reader) {
+      return std::make_shared<tracking::online::SiamFcppOnlineTracker>(std::move(network), options, online, std::move(reader));
+    };
   }
   throw SiamException("ERR_ARGUMENT", "createTracker: there is no tracker of the kind " + kind);
 }

@@ -49,6 +49,8 @@ class SiamTrackImpl : public torch::nn::Module {
   TemplateFeatures template_features(const at::Tensor& im_z);
   /// The first half of phase 'track'.
   SearchFeatures search_features(const at::Tensor& im_x);
+  /// Of what search_features() gives, c_x alone: the original's `instance`.
+  at::Tensor classification_features(const at::Tensor& im_x);
   /// The second half: logits are left as they are (the tracker applies the sigmoid).
   HeadOutput match(const SearchFeatures& search, const TemplateFeatures& features);
 

@@ -39,6 +39,11 @@ core::SearchFeatures ModuleNetwork::search_features(const at::Tensor& x_crops) {
   return model_->search_features(x_crops);
 }
 
+at::Tensor ModuleNetwork::classification_features(const at::Tensor& x_crops) {
+  const EvaluationScope scope(model_);
+  return model_->classification_features(x_crops);
+}
+
 core::HeadOutput ModuleNetwork::head(const core::SearchFeatures& search, const core::TemplateFeatures& features) {
   const EvaluationScope scope(model_);
   return model_->match(search, features);

@@ -18,6 +18,8 @@ class Network {
   virtual core::TemplateFeatures template_features(const at::Tensor& z_crops) = 0;
   /// What a search image gives whatever the template is, so that several templates share it.
   virtual core::SearchFeatures search_features(const at::Tensor& x_crops) = 0;
+  /// Of what search_features() gives, c_x [N,C,H,W] alone
+  virtual at::Tensor classification_features(const at::Tensor& x_crops) { return search_features(x_crops).c_x; }
   /// Correlation and head. @param search, features  of one N
   virtual core::HeadOutput head(const core::SearchFeatures& search, const core::TemplateFeatures& features) = 0;
 };
@@ -29,6 +31,7 @@ class ModuleNetwork : public Network {
 
   core::TemplateFeatures template_features(const at::Tensor& z_crops) override;
   core::SearchFeatures search_features(const at::Tensor& x_crops) override;
+  at::Tensor classification_features(const at::Tensor& x_crops) override;
   core::HeadOutput head(const core::SearchFeatures& search, const core::TemplateFeatures& features) override;
 
  private:

@@ -49,6 +49,7 @@ TrackStep choose(const ScoreMap& map, const Target& prior, float scale_x, double
   const float prior_side = padded_side(prior_w, prior_h), prior_ratio = prior_w / prior_h;
   const float cost = static_cast<float>(penalty_k);
   const float share = static_cast<float>(1 - window_influence);
+  const float own = static_cast<float>(1 - map.other_share), others = static_cast<float>(map.other_share);
 
   TrackStep best;
   best.pscore = -std::numeric_limits<double>::infinity();
@@ -56,7 +57,9 @@ TrackStep choose(const ScoreMap& map, const Target& prior, float scale_x, double
     const float* corners = map.box + 4 * i;
     const float w = corners[2] - corners[0] + 1, h = corners[3] - corners[1] + 1;
     const float penalty = std::exp(-(change(prior_ratio / (w / h)) * change(padded_side(w, h) / prior_side) - 1) * cost);
-    const double pscore = static_cast<double>(penalty * map.score[i] * share) + (*map.window)[i] * window_influence;
+    float seen = penalty * map.score[i];
+    if (map.other != nullptr) seen = own * seen + others * map.other[i];
+    const double pscore = static_cast<double>(seen * share) + (*map.window)[i] * window_influence;
     if (pscore > best.pscore) {
       best.pscore = pscore;
       best.best_index = static_cast<int64_t>(i);

@@ -43,6 +43,8 @@ struct ScoreMap {
   const float* score;      ///< [S²] 0 to 1
   const float* box;        ///< [S²,4] x0,y0,x1,y1 in crop pixels
   const std::vector<double>* window;  ///< [S²]
+  const float* other = nullptr;       ///< [S²] 0 to 1, another opinion; none where null
+  double other_share = 0;             ///< its share in a cell's score before the window, 0 to 1
   size_t size() const { return window->size(); }
 };
 
