@@ -44,8 +44,8 @@ export { Tensor } from './native/tensor.ts'
 export type { TensorArray, TensorOptions } from './native/tensor.ts'
 export type { DType, LossSpec, ModelSpec, NamedRawTensor, ParameterInfo, RawTensor, SkippedSample } from './native/addon.ts'
 
-export { buildTracker, SiamFCppTracker, trackSequence } from './tracking/index.ts'
-export type { Box, Frame, PixelFrame, RunOptions, SequenceStep, TrackerOptions, TrackResult } from './tracking/index.ts'
+export { buildTracker, openVideo, rawFrames, SiamFCppTracker, trackSequence } from './tracking/index.ts'
+export type { Box, Frame, PixelFrame, RawFormat, RunOptions, SequenceStep, Tracker, TrackerOptions, TrackResult, Video, VideoOptions } from './tracking/index.ts'
 export { meanOverlap, overlap } from './evaluation/overlap.ts'
 export type { Bound, Rect } from './evaluation/overlap.ts'
 

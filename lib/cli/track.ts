@@ -11,8 +11,10 @@ import { createProgress } from '../engine/progress.ts'
 import { SiamError } from '../errors.ts'
 import { meanOverlap } from '../evaluation/overlap.ts'
 import { checkedDevice } from '../native/device.ts'
-import { frameFiles } from '../tracking/frame-files.ts'
+import { type Frame } from '../tracking/frame.ts'
+import { openFrames, type FrameSource } from '../tracking/frame-source.ts'
 import { OverlayWriter, trackColor, truthColor, type DrawnBox } from '../tracking/overlay.ts'
+import { parseRawFormat, type RawFormat } from '../tracking/raw-frames.ts'
 import { trackSequence } from '../tracking/runner.ts'
 import { buildTracker, checkBox, type Box } from '../tracking/siamfcpp-tracker.ts'
 import { withSignals } from './common.ts'
@@ -26,6 +28,8 @@ export interface TrackFlags {
   groundtruth?: string
   out?: string
   overlay?: string
+  fps?: number
+  raw?: RawFormat
   device: string
   threads?: number
   json?: boolean
@@ -36,16 +40,19 @@ const examples = `
 Examples:
   siamtrain track frames/ --config my.yaml --weights snapshots/my/epoch-19.pkl --init 120,80,64,48 --out boxes.txt
   siamtrain track 'clip/*.png' --config my.yaml --weights epoch-19.pkl --groundtruth clip/groundtruth.txt --overlay drawn/ --json
+  siamtrain track clip.mp4 --config my.yaml --weights epoch-19.pkl --init 120,80,64,48 --overlay drawn.mp4
+  camera | siamtrain track - --raw 640x480:rgb --config my.yaml --weights epoch-19.pkl --init 120,80,64,48 --json
 
-SOURCE is a folder of .jpg, .png or .webp files, a pattern in quotes, or the files themselves. Frames of a folder or pattern are taken in the
-order of their names (2.jpg before 10.jpg). A box is x,y,w,h in pixels, x,y its left-top corner. --out has one box a line, the first being the
+SOURCE is a folder of .jpg, .png or .webp files, a pattern in quotes, the files themselves, a video (needs ffmpeg), or - for raw frames on standard
+input. Frames of a folder or pattern are taken in the order of their names (2.jpg before 10.jpg). --overlay writes numbered images into a folder, or
+an animation (.gif) or a video (.mp4, .webm, .mkv, .mov; needs ffmpeg). A box is x,y,w,h in pixels, x,y its left-top corner. --out has one box a line, the first being the
 given one. With --json: {"frame","box","score","seconds"} for each frame, frame 0 being the first.`
 
 export function registerTrackCommand(program: Command): void {
   program
     .command('track')
     .description('follow one target through a sequence of images')
-    .argument('<source...>', 'folder, pattern or files')
+    .argument('<source...>', 'folder, pattern, files, video, or - (standard input)')
     .requiredOption('--config <file>', 'YAML file of the experiment (its test.track part)')
     .option('--set <key=value>', 'override a key of the configuration; may be repeated', (text: string, before: string[] = []) => [...before, text])
     .option('--weights <file>', 'snapshot or weights: .pkl, .pth or .safetensors (default: the pretrain_model_path of the configuration)')
@@ -53,7 +60,9 @@ export function registerTrackCommand(program: Command): void {
     .option('--init <x,y,w,h>', 'the target in the first frame (default: the first box of --groundtruth)', boxOf)
     .option('--groundtruth <file>', 'the true boxes, one a line (x,y,w,h or four corners): prints the mean overlap, and --overlay draws them')
     .option('--out <file>', 'write the boxes, one a line')
-    .option('--overlay <folder>', 'write the frames with the boxes drawn on them')
+    .option('--overlay <target>', 'write the frames with the boxes drawn on them: a folder, a .gif, or a video')
+    .option('--fps <n>', "frames a second of an animation or video (default: the source video's, else 25)", rateOf)
+    .option('--raw <form>', 'form of the frames on standard input: WIDTHxHEIGHT with :bgr (default), :rgb, :bgra, :rgba or :gray', rawOf)
     .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
     .option('--threads <n>', 'threads of libtorch (default: all cores)', positive)
     .option('--json', 'one JSON line for each frame on standard output')
@@ -67,33 +76,36 @@ export function registerTrackCommand(program: Command): void {
 async function track(sources: string[], flags: TrackFlags, signal: AbortSignal): Promise<void> {
   const say = flags.quiet === true ? (): void => {} : (line: string): void => void process.stderr.write(`${line}\n`)
   checkedDevice(flags.device, '--device')
-  const files = await frameFiles(sources)
+  const source = await openFrames(sources, { raw: flags.raw, signal, onWarning: (text) => say(`Warning: ${text}`) })
   const truth = flags.groundtruth === undefined ? undefined : await readGroundTruth(flags.groundtruth)
   const init = flags.init ?? truth?.[0]
   if (init === undefined) throw new SiamError('ERR_ARGUMENT', 'Expected --init x,y,w,h (or --groundtruth FILE, whose first box is then taken)')
-  if (truth !== undefined && truth.length !== files.length) {
-    throw new SiamError('ERR_DATA', `Expected a groundtruth box for each of the ${files.length} frames but found ${truth.length}`, { file: flags.groundtruth })
-  }
+  if (truth !== undefined && source.exact && source.count !== undefined) checkTruth(truth, source.count, flags)
   const config = await loadConfig(flags.config, flags.set ?? [], { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
   // Found before the frames take their time.
   if (flags.out !== undefined) await checkFolder(flags.out)
   const { weights, ema, device, threads } = flags
   using tracker = await buildTracker(config, { weights, ema, device, threads, log: say })
-  const overlay = flags.overlay === undefined ? undefined : await OverlayWriter.create(flags.overlay)
+  const overlay = flags.overlay === undefined ? undefined : await OverlayWriter.create(flags.overlay, { fps: flags.fps ?? source.fps })
 
   const boxes: Box[] = []
   let seconds = 0
-  const progress = createProgress({ total: files.length, description: 'track', unit: 'frame', mode: flags.quiet === true ? 'none' : 'auto' })
+  let image: Frame = ''
+  const progress = createProgress({ total: source.count, description: 'track', unit: 'frame', mode: flags.quiet === true ? 'none' : 'auto' })
   try {
-    for await (const step of trackSequence(tracker, files, init, { signal })) {
+    for await (const step of trackSequence(tracker, remembered(source, (frame) => (image = frame)), init, { signal })) {
       boxes.push(step.box)
       if (step.frame > 0) seconds += step.seconds
       if (flags.json === true) await printLine(JSON.stringify(step))
-      if (overlay !== undefined) await overlay.write(step.frame, files[step.frame] as string, drawn(step.box, truth?.[step.frame]))
+      if (overlay !== undefined) await overlay.write(step.frame, image, drawn(step.box, truth?.[step.frame]))
       progress.update()
     }
+    if (boxes.length === 0) throw new SiamError('ERR_DATA', 'there are no frames', { file: sources[0] })
+    if (truth !== undefined) checkTruth(truth, boxes.length, flags)
+    await overlay?.close()
   } catch (error) {
-    if (signal.aborted && flags.out !== undefined) say(`Stopped after ${boxes.length} of ${files.length} frames; ${flags.out} was not written.`)
+    await overlay?.abort()
+    if (signal.aborted && flags.out !== undefined) say(`Stopped after ${boxes.length}${source.exact ? ` of ${source.count}` : ''} frames; ${flags.out} was not written.`)
     throw error
   } finally {
     progress.close()
@@ -102,10 +114,23 @@ async function track(sources: string[], flags: TrackFlags, signal: AbortSignal):
   if (out !== undefined) await writeFileAtomically(out, (sink) => sink(Buffer.from(boxes.map((box) => `${formatBox(box)}\n`).join(''))))
   if (flags.json !== true && out === undefined) for (const box of boxes) await printLine(formatBox(box))
 
-  say(`Tracked ${files.length} frames${boxes.length > 1 ? ` at ${((boxes.length - 1) / seconds).toFixed(1)} frames/s` : ''}${out === undefined ? '' : `; boxes in ${out}`}${overlay === undefined ? '' : `; drawn frames in ${overlay.folder}`}`)
+  say(`Tracked ${boxes.length} ${boxes.length === 1 ? 'frame' : 'frames'}${boxes.length > 1 ? ` at ${((boxes.length - 1) / seconds).toFixed(1)} frames/s` : ''}${out === undefined ? '' : `; boxes in ${out}`}${overlay === undefined ? '' : `; drawn frames in ${overlay.target}`}`)
   if (truth !== undefined && boxes.length > 1) {
     say(`Mean overlap with ${flags.groundtruth}: ${meanOverlap(boxes, truth).toFixed(3)} over ${boxes.length - 1} frames (the first left out)`)
   }
+}
+
+/** The source's frames one by one, each told to `take` when it is handed on: for who wants to see the frame of a step. */
+async function* remembered(source: FrameSource, take: (frame: Frame) => void): AsyncGenerator<Frame, void, undefined> {
+  for await (const frame of source.frames) {
+    take(frame)
+    yield frame
+  }
+}
+
+function checkTruth(truth: readonly Box[], frames: number, { groundtruth }: TrackFlags): void {
+  if (truth.length === frames) return
+  throw new SiamError('ERR_DATA', `Expected a groundtruth box for each of the ${frames} frames but found ${truth.length}`, { file: groundtruth })
 }
 
 /** @throws ERR_IO when the file's folder is not there or cannot be written to */
@@ -151,6 +176,20 @@ function boxOf(text: string): Box {
   } catch {
     throw new InvalidArgumentError('Expected x,y,w,h: four numbers, the last two positive.')
   }
+}
+
+function rawOf(text: string): RawFormat {
+  try {
+    return parseRawFormat(text, '--raw')
+  } catch {
+    throw new InvalidArgumentError('Expected WIDTHxHEIGHT, with :bgr, :rgb, :bgra, :rgba or :gray behind it if need be.')
+  }
+}
+
+function rateOf(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 1000)) throw new InvalidArgumentError('Expected a number of frames a second, above 0.')
+  return value
 }
 
 function positive(text: string): number {

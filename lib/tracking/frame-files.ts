@@ -6,14 +6,15 @@ import path from 'node:path'
 import { SiamError } from '../errors.ts'
 
 const frameFile = /\.(jpe?g|png|webp)$/i
-const videoFile = /\.(mp4|avi|mkv|mov|webm|m4v|mpe?g|wmv|flv|gif)$/i
+/** By name: what ffmpeg is asked to decode. */
+export const videoFile = /\.(mp4|avi|mkv|mov|webm|m4v|mpe?g|ts|mts|wmv|flv|ogv|3gp|mjpe?g|y4m|gif)$/i
 /** 2.jpg before 10.jpg, whatever the locale. */
 const inOrder = new Intl.Collator('en', { numeric: true }).compare
 
 /**
  * @param sources one folder (its .jpg, .jpeg, .png and .webp files), one pattern with * or ? in any part of the path, or files in their order
  * @returns the files; those of a folder or pattern sorted by name, numbers in the name counting as numbers
- * @throws ERR_DATA when there is no such file or folder, or no frame in it; ERR_ARGUMENT for a video
+ * @throws ERR_DATA when there is no such file or folder, or no frame in it; ERR_ARGUMENT for a video (frame-source.ts opens one)
  */
 export async function frameFiles(sources: readonly string[]): Promise<string[]> {
   const files: string[] = []
@@ -31,7 +32,7 @@ async function filesOf(source: string): Promise<string[]> {
   }
   if (info !== undefined) {
     if (videoFile.test(source)) {
-      throw new SiamError('ERR_ARGUMENT', 'a video is no source of frames', { file: source, hint: `make images of it first, for instance: ffmpeg -i ${path.basename(source)} frames/%08d.jpg` })
+      throw new SiamError('ERR_ARGUMENT', 'a video is no image', { file: source, hint: 'a video is a source of its own, not one among several files' })
     }
     return [source]
   }

@@ -6,8 +6,10 @@ import path from 'node:path'
 import { SiamError } from '../errors.ts'
 import { loadAddon } from '../native/load.ts'
 import type { Rect } from '../evaluation/overlap.ts'
+import { GifWriter } from './animation.ts'
 import { drawBox, type Color, type Picture } from './draw.ts'
 import { toNativeFrame, type Frame } from './frame.ts'
+import { findFfmpeg, VideoWriter } from './video/index.ts'
 
 /** The tracker's box: green (BGR). */
 export const trackColor: Color = [60, 220, 40]
@@ -36,44 +38,103 @@ export async function framePixels(frame: Frame): Promise<Picture> {
   return { data: out, width, height }
 }
 
-/** Writes frames with their boxes as numbered JPEG files into a folder that it makes. */
-export class OverlayWriter {
-  readonly folder: string
+/** Where drawn frames go: numbered files, an animation, a video. What was begun and not closed leaves no half file. */
+interface PictureSink {
+  write(index: number, picture: Picture): Promise<void>
+  close(): Promise<void>
+  abort(): Promise<void>
+}
 
-  private constructor(folder: string) {
-    this.folder = folder
+export interface OverlayOptions {
+  /** Frames a second of an animation or video (25). */
+  fps?: number
+}
+
+/**
+ * Draws boxes into frames and writes them: into a folder as numbered JPEG files, or, by the target's extension, as an animated GIF (.gif) or
+ * through ffmpeg as a video (.mp4, .webm, .mkv, .mov, .avi).
+ */
+export class OverlayWriter {
+  /** The folder or file, as given. */
+  readonly target: string
+  readonly #sink: PictureSink
+
+  private constructor(target: string, sink: PictureSink) {
+    this.target = target
+    this.#sink = sink
   }
 
-  /** @throws ERR_IO when the folder cannot be made */
-  static async create(folder: string): Promise<OverlayWriter> {
-    try {
-      await mkdir(folder, { recursive: true })
-    } catch (cause) {
-      throw failed('the folder cannot be made', folder, cause)
+  /** @throws ERR_IO when the folder cannot be made, ERR_SETUP for a video without ffmpeg */
+  static async create(target: string, options: OverlayOptions = {}): Promise<OverlayWriter> {
+    const { fps = 25 } = options
+    const kind = path.extname(target).toLowerCase()
+    if (kind === '.gif') {
+      await makeFolder(path.dirname(target))
+      const gif = new GifWriter(target, fps)
+      return new OverlayWriter(target, { write: (_, picture) => gif.write(picture), close: () => gif.close(), abort: () => gif.abort() })
     }
-    return new OverlayWriter(folder)
+    if (videoTarget.test(kind)) {
+      await findFfmpeg()
+      await makeFolder(path.dirname(target))
+      return new OverlayWriter(target, videoSink(target, fps))
+    }
+    await makeFolder(target)
+    return new OverlayWriter(target, { write: (index, picture) => writeJpeg(target, index, picture), close: async () => {}, abort: async () => {} })
   }
 
   /**
-   * @param index 0-based: frame 0 becomes 00000001.jpg
-   * @returns the file, complete or not there at all
-   * @throws ERR_IO when it cannot be written
+   * @param index 0-based: frame 0 becomes 00000001.jpg of a folder
+   * @throws ERR_IO when it cannot be written, ERR_DATA for a video's frame of another size
    */
-  async write(index: number, frame: Frame, boxes: readonly DrawnBox[]): Promise<string> {
+  async write(index: number, frame: Frame, boxes: readonly DrawnBox[]): Promise<void> {
     const picture = await framePixels(frame)
-    const { data, width, height } = picture
-    for (const { box, color } of boxes) drawBox(picture, box, color, Math.max(2, Math.round(width / 320)))
-    const bytes = loadAddon().encodeJpeg(data, width, height, { quality: 90, subsampling: '420', format: 'bgr' })
-    const file = path.join(this.folder, `${String(index + 1).padStart(8, '0')}.jpg`)
-    const temporary = `${file}.${process.pid}.tmp`
-    try {
-      await writeFile(temporary, bytes)
-      await rename(temporary, file)
-    } catch (cause) {
-      await rm(temporary, { force: true }).catch(() => {})
-      throw failed('the overlay cannot be written', file, cause)
-    }
-    return file
+    for (const { box, color } of boxes) drawBox(picture, box, color, Math.max(2, Math.round(picture.width / 320)))
+    await this.#sink.write(index, picture)
+  }
+
+  /** Completes an animation or video. @throws ERR_IO */
+  close(): Promise<void> {
+    return this.#sink.close()
+  }
+
+  /** Gives an animation or video up and leaves no file of it; frames written into a folder stay. */
+  abort(): Promise<void> {
+    return this.#sink.abort()
+  }
+}
+
+const videoTarget = /^\.(mp4|webm|mkv|mov|avi|m4v)$/
+
+function videoSink(target: string, fps: number): PictureSink {
+  let writer: VideoWriter | undefined
+  return {
+    async write(_, picture) {
+      writer ??= await VideoWriter.create(target, { width: picture.width, height: picture.height, fps })
+      await writer.write(picture)
+    },
+    close: async () => writer?.close(),
+    abort: async () => writer?.abort(),
+  }
+}
+
+async function writeJpeg(folder: string, index: number, { data, width, height }: Picture): Promise<void> {
+  const bytes = loadAddon().encodeJpeg(data, width, height, { quality: 90, subsampling: '420', format: 'bgr' })
+  const file = path.join(folder, `${String(index + 1).padStart(8, '0')}.jpg`)
+  const temporary = `${file}.${process.pid}.tmp`
+  try {
+    await writeFile(temporary, bytes)
+    await rename(temporary, file)
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {})
+    throw failed('the overlay cannot be written', file, cause)
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (cause) {
+    throw failed('the folder cannot be made', folder, cause)
   }
 }
 

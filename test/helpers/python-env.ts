@@ -22,7 +22,7 @@ export interface PythonRun {
 export function runProgram(
   command: string,
   args: readonly string[],
-  options: { check?: boolean; env?: NodeJS.ProcessEnv; input?: string; cwd?: string } = {},
+  options: { check?: boolean; env?: NodeJS.ProcessEnv; input?: string | Uint8Array; cwd?: string } = {},
 ): Promise<PythonRun> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: options.env ?? process.env, cwd: options.cwd })

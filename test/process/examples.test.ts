@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { modelStateOf, readCheckpoint } from '../../lib/checkpoint/index.ts'
 import { readScalars } from '../../lib/monitors/tfevents/index.ts'
+import { framePixels } from '../../lib/tracking/overlay.ts'
 import { frameFile, removeFolder, tinyBox } from '../helpers/make-dataset.ts'
 import { runProgram, type PythonRun } from '../helpers/python-env.ts'
+import { shared } from '../helpers/shared.ts'
 import { scriptFile } from '../helpers/torchscript-files.ts'
 import { makeExperiment, type Experiment } from '../helpers/train-process.ts'
 
@@ -25,9 +27,9 @@ beforeAll(async () => {
 }, patience)
 afterAll(() => removeFolder(experiment.dir))
 
-function example(name: string, args: string[], check = true): Promise<PythonRun> {
+function example(name: string, args: string[], check = true, input?: Uint8Array): Promise<PythonRun> {
   ran.add(name)
-  return runProgram(process.execPath, [path.join(root, 'examples', name), ...args], { cwd: experiment.dir, check })
+  return runProgram(process.execPath, [path.join(root, 'examples', name), ...args], { cwd: experiment.dir, check, ...(input === undefined ? {} : { input }) })
 }
 
 describe('examples', () => {
@@ -89,6 +91,19 @@ describe('examples', () => {
     for (const line of tracked) expect(line).toMatch(/^\d: (-?\d+\.\d,){3}\d+\.\d score [01]\.\d{3}$/)
     const weights = modelStateOf(await readCheckpoint(path.join(experiment.dir, 'out/own-backbone/epoch-1.pkl')))
     expect(weights.get('basemodel.body.weight')?.shape).toEqual([16, 8, 3, 3])
+  }, patience)
+
+  it('track-stream.mjs follows a target through frames of a pipe', async () => {
+    const pictures = await Promise.all([1, 2, 3].map((k) => framePixels(shared('data', 'vot-bag', `0000000${k}.jpg`))))
+    const input = Buffer.concat(pictures.map(({ data }) => data))
+    const args = [shared('reference-configs', 'train', 'got10k', 'siamfcpp_tinyconv-trn.yaml'), shared('golden', 'ckpt', 'tinyconv_epoch-0.pkl'), '312.6,146.9,106.1,96.4']
+    const { stdout } = await example('track-stream.mjs', [...args, '480x360'], true, input)
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines[0]).toBe('0: 312.6,146.9,106.1,96.4 score 1.000')
+    expect(lines).toHaveLength(3)
+    for (const line of lines) expect(line).toMatch(/^\d: (-?\d+\.\d,){3}\d+\.\d score [01]\.\d{3}$/)
+    const short = await example('track-stream.mjs', [...args, '480x361'], false, input)
+    expect([short.code, short.stderr]).toEqual([1, expect.stringContaining('ends inside of frame')])
   }, patience)
 
   it('say how to call them', async () => {
