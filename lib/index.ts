@@ -42,10 +42,10 @@ export type { Verdict } from './pipeline/verdict.ts'
 
 export { Tensor } from './native/tensor.ts'
 export type { TensorArray, TensorOptions } from './native/tensor.ts'
-export type { DType, LossSpec, ModelSpec, NamedRawTensor, ParameterInfo, RawTensor, SkippedSample } from './native/addon.ts'
+export type { DType, LossSpec, ModelSpec, NamedRawTensor, ParameterInfo, RawTensor, SkippedSample, TrackPrecision } from './native/addon.ts'
 
-export { buildTracker, openVideo, rawFrames, SiamFCppTracker, trackSequence } from './tracking/index.ts'
-export type { Box, Frame, PixelFrame, RawFormat, RunOptions, SequenceStep, Tracker, TrackerOptions, TrackResult, Video, VideoOptions } from './tracking/index.ts'
+export { buildTracker, openVideo, rawFrames, registerTracker, SiamFCppLTTracker, SiamFCppMultiTempTracker, SiamFCppOneShotDetector, SiamFCppTracker, trackSequence } from './tracking/index.ts'
+export type { Box, Frame, PixelFrame, RawFormat, RunOptions, SequenceStep, Tracker, TrackerContext, TrackerFactory, TrackerOptions, TrackResult, Video, VideoOptions } from './tracking/index.ts'
 export { meanOverlap, overlap } from './evaluation/overlap.ts'
 export type { Bound, Rect } from './evaluation/overlap.ts'
 

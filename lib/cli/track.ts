@@ -15,8 +15,9 @@ import { type Frame } from '../tracking/frame.ts'
 import { openFrames, type FrameSource } from '../tracking/frame-source.ts'
 import { OverlayWriter, trackColor, truthColor, type DrawnBox } from '../tracking/overlay.ts'
 import { parseRawFormat, type RawFormat } from '../tracking/raw-frames.ts'
+import { buildTracker } from '../tracking/build.ts'
 import { trackSequence } from '../tracking/runner.ts'
-import { buildTracker, checkBox, type Box } from '../tracking/siamfcpp-tracker.ts'
+import { checkBox, type Box } from '../tracking/siamfcpp-tracker.ts'
 import { withSignals } from './common.ts'
 
 export interface TrackFlags {

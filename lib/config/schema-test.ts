@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { fieldsOf, listOf, number, oneOf, positiveInteger, section, text } from './fields.ts'
 
-export const trackerNames = ['SiamFCppLTTracker', 'SiamFCppMultiTempTracker', 'SiamFCppOneShotDetector', 'SiamFCppOnlineTracker', 'SiamFCppTracker'] as const
 export const testerNames = ['GOT10kTester', 'LaSOTTester', 'OTBTester', 'TrackingNetTester', 'UAVTester', 'VOTLTTester', 'VOTTester'] as const
 
 const siamFCppTracker = {
@@ -78,10 +77,11 @@ const online = fieldsOf({
 })
 
 export const pipelineSchema = section({
-  name: oneOf(trackerNames).optional(),
+  // A user's own code may register more of them; building one that is not there is an error.
+  name: text().optional(),
   SiamFCppTracker: section(siamFCppTracker).optional(),
   SiamFCppLTTracker: section({ ...siamFCppTracker, ...fieldsOf({ lost_score_th_low: 0.3, lost_score_th_high: 0.5, lost_search_size: 399 }) }).optional(),
-  SiamFCppMultiTempTracker: section({ ...siamFCppTracker, ...fieldsOf({ mem_step: 5, mem_len: 5, mem_coef: 0.7, mem_sink_idx: 1 }) }).optional(),
+  SiamFCppMultiTempTracker: section({ ...siamFCppTracker, ...fieldsOf({ mem_step: 5, mem_len: 5, mem_coef: 0.7, mem_sink_idx: 1, mem_renew: true }) }).optional(),
   SiamFCppOnlineTracker: section({ ...siamFCppTracker, ...online }).optional(),
   SiamFCppOneShotDetector: section(siamFCppTracker).optional(),
 })

@@ -179,7 +179,11 @@ export interface NativeEma {
 }
 
 
-export interface TrackerSpec {
+/** Arithmetic of the network while tracking. */
+export type TrackPrecision = 'fp32' | 'bf16' | 'int8'
+
+/** What all trackers of the family share. */
+export interface SiamFCppSpec {
   totalStride: number
   contextAmount: number
   testLr: number
@@ -191,7 +195,26 @@ export interface TrackerSpec {
   numConv3x3: number
   minW: number
   minH: number
+  precision: TrackPrecision
 }
+
+export interface MultiTempSpec extends SiamFCppSpec {
+  kind: 'multi-temp'
+  memStep: number
+  memLen: number
+  memCoef: number
+  memSinkIdx: number
+  memRenew: boolean
+}
+
+export interface LongTermSpec extends SiamFCppSpec {
+  kind: 'lt'
+  lostScoreThLow: number
+  lostScoreThHigh: number
+  lostSearchSize: number
+}
+
+export type TrackerSpec = (SiamFCppSpec & { kind: 'siamfcpp' | 'one-shot' }) | MultiTempSpec | LongTermSpec
 
 /** Pixels, or a file or bytes that the native decoder reads (JPEG, PNG, WebP). */
 export type NativeFrame =

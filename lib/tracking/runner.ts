@@ -5,7 +5,7 @@ import type { Frame } from './frame.ts'
 import type { Box, Tracker, TrackResult } from './tracker.ts'
 
 export interface SequenceStep extends TrackResult {
-  /** 0-based; frame 0 is the one that the tracker was initialized with, its box the given one and its score 1. */
+  /** 0-based; frame 0 is the one that the tracker was initialized with, its box the given one, its score and confidence 1. */
   frame: number
   /** Wall-clock seconds that init or update took, reading and decoding included. */
   seconds: number
@@ -30,7 +30,7 @@ export async function* trackSequence(tracker: Tracker, frames: Iterable<Frame> |
     let result: TrackResult
     if (frame === 0) {
       await tracker.init(image, init)
-      result = { box: [init[0], init[1], init[2], init[3]], score: 1 }
+      result = { box: [init[0], init[1], init[2], init[3]], score: 1, confidence: 1 }
     } else {
       result = await tracker.update(image)
     }

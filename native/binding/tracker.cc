@@ -1,10 +1,11 @@
 #include "tracker.h"
 
-#include "../tracking/siamfcpp_tracker.h"
+#include "../tracking/network.h"
 #include "convert.h"
 #include "model.h"
 #include "registration.h"
 #include "tensor.h"
+#include "tracker_spec.h"
 
 namespace siam::binding {
 
@@ -14,22 +15,6 @@ namespace {
 
 using TrackerPtr = std::shared_ptr<tracking::Tracker>;
 using Named = std::vector<std::pair<std::string, TensorPtr>>;
-
-tracking::TrackerOptions options_from_js(const Napi::Object& spec) {
-  tracking::TrackerOptions options;
-  options.total_stride = number<int>(spec, "totalStride");
-  options.context_amount = number<double>(spec, "contextAmount");
-  options.test_lr = number<double>(spec, "testLr");
-  options.penalty_k = number<double>(spec, "penaltyK");
-  options.window_influence = number<double>(spec, "windowInfluence");
-  options.cosine_window = text(spec, "windowing") == "cosine";
-  options.z_size = number<int>(spec, "zSize");
-  options.x_size = number<int>(spec, "xSize");
-  options.num_conv3x3 = number<int>(spec, "numConv3x3");
-  options.min_w = number<double>(spec, "minW");
-  options.min_h = number<double>(spec, "minH");
-  return options;
-}
 
 /// Copies the bytes: the caller may reuse its memory at once.
 tracking::FrameInput frame_from_js(const Napi::Value& value) {
@@ -86,9 +71,9 @@ Napi::Value step_to_js(Napi::Env env, tracking::TrackStep& step) {
 Napi::Value create_tracker(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const auto holder = ModelHandle::unwrap(info[0], "model");
-  const auto options = options_from_js(info[1].As<Napi::Object>());
+  const auto spec = info[1].As<Napi::Object>();
   try {
-    TrackerPtr tracker = std::make_shared<tracking::SiamFcppTracker>(std::make_shared<tracking::ModuleNetwork>(holder->model), options);
+    TrackerPtr tracker = make_tracker(spec, tracking::make_network(holder->model, text(spec, "precision")));
     return TrackerHandle::wrap(env, AddonEnv::of(env).tracker_class, std::move(tracker));
   } catch (const Napi::Error&) {
     throw;

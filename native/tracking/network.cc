@@ -2,6 +2,10 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <utility>
+
+#include "../base/error.h"
+
 namespace siam::tracking {
 namespace {
 
@@ -38,6 +42,11 @@ core::SearchFeatures ModuleNetwork::search_features(const at::Tensor& x_crops) {
 core::HeadOutput ModuleNetwork::head(const core::SearchFeatures& search, const core::TemplateFeatures& features) {
   const EvaluationScope scope(model_);
   return model_->match(search, features);
+}
+
+std::shared_ptr<Network> make_network(core::SiamTrack model, const std::string& precision) {
+  if (precision == "fp32") return std::make_shared<ModuleNetwork>(std::move(model));
+  throw SiamException("ERR_ARGUMENT", "createTracker: the precision " + precision + " is not available; fp32 is");
 }
 
 }  // namespace siam::tracking

@@ -3,6 +3,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
+#include <string>
+
 #include "../core/siam_track.h"
 
 namespace siam::tracking {
@@ -31,5 +34,8 @@ class ModuleNetwork : public Network {
  private:
   core::SiamTrack model_;
 };
+
+/// @param precision  fp32, bf16 or int8     @throws ERR_ARGUMENT for one that is not available
+std::shared_ptr<Network> make_network(core::SiamTrack model, const std::string& precision);
 
 }  // namespace siam::tracking

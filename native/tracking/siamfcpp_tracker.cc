@@ -30,8 +30,12 @@ std::string text(const Rect4& box) {
 
 }  // namespace
 
-SiamFcppTracker::SiamFcppTracker(std::shared_ptr<Network> network, const TrackerOptions& options)
-    : network_(std::move(network)), options_(checked(options)), window_(make_window(options.score_size(), options.cosine_window)) {}
+SiamFcppTracker::SiamFcppTracker(std::shared_ptr<Network> network, const TrackerOptions& options, std::shared_ptr<FrameReader> reader)
+    : network_(std::move(network)),
+      options_(checked(options)),
+      window_(make_window(options.score_size(), options.cosine_window)),
+      shared_reader_(reader ? std::move(reader) : std::make_shared<FrameReader>()),
+      reader_(*shared_reader_) {}
 
 at::Tensor SiamFcppTracker::crop(const data::FrameView& view, const data::CropSquare& square) {
   at::Tensor out = at::empty({1, 3, square.out_size, square.out_size}, at::kByte);
@@ -47,6 +51,10 @@ data::CropSquare SiamFcppTracker::square_around(const Target& target, int out_si
 
 void SiamFcppTracker::init(FrameInput frame, const Rect4& box) {
   reader_.open(std::move(frame));
+  init_from_reader(box);
+}
+
+void SiamFcppTracker::init_from_reader(const Rect4& box) {
   const Target state = Target::of(box);
   const bool positive = box[2] > 0 && box[3] > 0 && std::isfinite(state.cx) && std::isfinite(state.cy) && std::isfinite(state.w * state.h);
   if (!positive) throw SiamException("ERR_ARGUMENT", "init: Expected a box x,y,w,h of positive size but received " + text(box));
@@ -66,53 +74,94 @@ void SiamFcppTracker::init(FrameInput frame, const Rect4& box) {
   initialized(view);
 }
 
-TrackStep SiamFcppTracker::update(FrameInput frame, const std::optional<Rect4>& prior) {
+void SiamFcppTracker::check_frame() const {
   if (!features_) throw SiamException("ERR_ARGUMENT", "update: Expected init() with the first frame before it");
-  reader_.open(std::move(frame));
   if (reader_.width() != frame_width_ || reader_.height() != frame_height_) {
     throw SiamException("ERR_DATA", "update: Expected a frame of " + std::to_string(frame_width_) + "x" + std::to_string(frame_height_) + " as the first one but received " +
                                         std::to_string(reader_.width()) + "x" + std::to_string(reader_.height()),
                         reader_.file());
   }
-  const Target from = prior ? Target::of(*prior) : state_;
-  float scale_x = 0;
-  const data::CropSquare square = square_around(from, search_size(), &scale_x);
-  x_crop_ = crop(reader_.region(data::Footprint(square)), square);
-  const Output output = run(x_crop_);
+}
+
+SiamFcppTracker::Search SiamFcppTracker::search(const std::optional<Rect4>& prior) const {
+  Search search;
+  search.prior = prior ? Target::of(*prior) : state_;
+  search.square = square_around(search.prior, search_size(), &search.scale_x);
+  return search;
+}
+
+at::Tensor SiamFcppTracker::search_crop(const data::FrameView& view, const Search& search) {
+  x_crop_ = crop(view, search.square);
+  return x_crop_;
+}
+
+TrackStep SiamFcppTracker::update(FrameInput frame, const std::optional<Rect4>& prior) {
+  if (!features_) throw SiamException("ERR_ARGUMENT", "update: Expected init() with the first frame before it");
+  reader_.open(std::move(frame));
+  check_frame();
+  const Search from = search(prior);
+  search_crop(reader_.region(data::Footprint(from.square)), from);
+  return take(find(from, run(x_crop_)));
+}
+
+SiamFcppTracker::Found SiamFcppTracker::find(const Search& search, const Output& output) {
   score_ = output.score;
-  TrackStep step = choose_cell(output, from, scale_x);
-  state_ = next(step, from);
-  step.box = state_.box();
-  updated(step);
-  return step;
+  Found found;
+  found.step = choose_cell(output, search.prior, search.scale_x);
+  found.target = next(found.step, search.prior);
+  found.step.box = found.target.box();
+  prepare(found.step, found.target);
+  return found;
+}
+
+TrackStep SiamFcppTracker::take(Found found) {
+  const Target before = state_;
+  state_ = found.target;
+  try {
+    updated(found.step);
+  } catch (...) {
+    state_ = before;
+    throw;
+  }
+  return found.step;
 }
 
 SiamFcppTracker::Output SiamFcppTracker::run(const at::Tensor& x_crop) {
-  return fetch(network_->head(network_->search_features(x_crop), *features_), static_cast<int64_t>(window_.size()));
+  const core::SearchFeatures one = network_->search_features(x_crop);
+  const core::TemplateFeatures& all = templates();
+  const int64_t count = all.c_z_k.size(0);
+  const auto each = [count](const at::Tensor& features) { return features.expand({count, -1, -1, -1}).contiguous(features.suggest_memory_format()); };
+  const core::SearchFeatures search = count == 1 ? one : core::SearchFeatures{each(one.c_x), each(one.r_x), one.f_x, one.x_size};
+  return merged(fetch_all(network_->head(search, all), cells(), reader_.file()));
 }
 
 SiamFcppTracker::Output SiamFcppTracker::fetch(const core::HeadOutput& head, int64_t cells) const {
+  const Output all = fetch_all(head, cells, reader_.file());
+  return {all.score[0], all.box[0]};
+}
+
+SiamFcppTracker::Output SiamFcppTracker::fetch_all(const core::HeadOutput& head, int64_t cells, const std::string& file) {
   if (head.cls.size(1) != cells) {
     throw SiamException("ERR_CONFIG", "update: the tracker's sizes give a score map of " + std::to_string(cells) + " cells, the network's head one of " +
                                           std::to_string(head.cls.size(1)));
   }
   // One copy from the device: score and box side by side.
   const at::Tensor score = at::sigmoid(head.cls.to(at::kFloat)) * at::sigmoid(head.ctr.to(at::kFloat));
-  const at::Tensor packed = at::cat({score, head.box.to(at::kFloat)}, 2)[0].to(at::kCPU);
+  const at::Tensor packed = at::cat({score, head.box.to(at::kFloat)}, 2).to(at::kCPU);
   if (!packed.isfinite().all().item<bool>()) {
-    throw SiamException("ERR_NONFINITE", "update: the network's output is not finite (are these the weights of a run that diverged?)", reader_.file());
+    throw SiamException("ERR_NONFINITE", "update: the network's output is not finite (are these the weights of a run that diverged?)", file);
   }
-  return {packed.select(1, 0).contiguous(), packed.slice(1, 1, 5).contiguous()};
+  return {packed.select(2, 0).contiguous(), packed.slice(2, 1, 5).contiguous()};
 }
 
 TrackStep SiamFcppTracker::choose_cell(const Output& output, const Target& prior, float scale_x) {
-  const ScoreMap map{output.score.data_ptr<float>(), output.box.data_ptr<float>(), &window_};
-  return choose(map, prior, scale_x, options_.penalty_k, options_.window_influence, reader_.file());
+  const ScoreMap map{output.score.data_ptr<float>(), output.box.data_ptr<float>(), &window()};
+  return choose(map, prior, scale_x, options_.penalty_k, window_influence(), reader_.file());
 }
 
 Target SiamFcppTracker::next(const TrackStep& step, const Target& prior) {
   const float rate = static_cast<float>(step.penalty) * static_cast<float>(step.score) * static_cast<float>(options_.test_lr);
-  return limited(moved(step, prior, options_.x_size, rate), frame_width_, frame_height_, options_.min_w, options_.min_h);
+  return limited(moved(step, prior, search_size(), rate), frame_width_, frame_height_, options_.min_w, options_.min_h);
 }
 
 std::vector<std::pair<std::string, at::Tensor>> SiamFcppTracker::debug() const {

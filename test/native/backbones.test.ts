@@ -13,7 +13,7 @@ import { buildModel, buildOptimizer } from '../../lib/engine/builders.ts'
 import { disposeAll, type Model } from '../../lib/engine/model.ts'
 import type { NamedRawTensor } from '../../lib/native/addon.ts'
 import { loadAddon } from '../../lib/native/load.ts'
-import { buildTracker } from '../../lib/tracking/siamfcpp-tracker.ts'
+import { buildSiamFCpp } from '../helpers/siamfcpp-tracker.ts'
 import { goldenJson, numbers, poolBatch } from '../helpers/golden.ts'
 import { goldenModels, goldenPass, goldenSpec, readFloats } from '../helpers/golden-models.ts'
 import { architecture, ruleWeightsWithStatistics } from '../helpers/rule-weights.ts'
@@ -177,7 +177,7 @@ describe.each(names)('%s', (name) => {
     await model.loadStateDict(ruleWeightsWithStatistics(name).map(calm))
     model.train()
     const before = await stateOf(model)
-    using tracker = await buildTracker(config, { model })
+    using tracker = await buildSiamFCpp(config, { model })
     const frame = (i: number): string => shared('data', 'vot-bag', `0000000${i}.jpg`)
     await tracker.init(frame(1), [300, 150, 60, 80])
     const { box, score } = await tracker.update(frame(2))

@@ -9,7 +9,9 @@ import { buildModel } from '../../lib/engine/builders.ts'
 import type { Model } from '../../lib/engine/model.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { trackSequence } from '../../lib/tracking/runner.ts'
-import { buildTracker, type SiamFCppTracker } from '../../lib/tracking/siamfcpp-tracker.ts'
+import { buildTracker } from '../../lib/tracking/build.ts'
+import type { SiamFCppTracker } from '../../lib/tracking/siamfcpp-tracker.ts'
+import { buildSiamFCpp } from '../helpers/siamfcpp-tracker.ts'
 import { shared } from '../helpers/shared.ts'
 
 const yaml = (): string => shared('reference-configs', 'train', 'got10k', 'siamfcpp_tinyconv-trn.yaml')
@@ -50,7 +52,7 @@ describe('SiamFCppTracker', () => {
     rmSync(dir, { recursive: true, force: true })
   })
   beforeEach(async () => {
-    tracker = await buildTracker(config, { model })
+    tracker = await buildSiamFCpp(config, { model })
   })
   afterEach(() => tracker.dispose())
 
@@ -119,7 +121,7 @@ describe('SiamFCppTracker', () => {
 
   it('has a uniform window, too', async () => {
     const uniform = await loadConfig(yaml(), ['test.track.pipeline.SiamFCppTracker.windowing=uniform'])
-    using other = await buildTracker(uniform, { model })
+    using other = await buildSiamFCpp(uniform, { model })
     await other.init(frame(), box)
     const { score, penalty, pscore } = await other.updateWithDetails(frame())
     expect(pscore).toBeCloseTo(score * penalty * (1 - 0.21) + 0.21, 5)
