@@ -5,10 +5,10 @@ Reads one JSON object a line from stdin and answers with one a line on stdout:
 
     {"cmd": "load", "weights": FILE, "backbone": "alexnet", "frames": FILE, "width": W, "height": H, "threads": 2}  -> {"torch": "2.11.0", ...}
     {"cmd": "init", "frame": 0, "box": [x, y, w, h]}     -> {"ok": true}
-    {"cmd": "track", "frames": [1, 2, ...]}              -> {"seconds": [...], "cpu": [...], "boxes": [[x, y, w, h], ...]}
+    {"cmd": "track", "frames": [{"index": 1, "box": [x, y, w, h]}, ...]}   -> {"seconds": [...], "cpu": [...], "boxes": [[x, y, w, h], ...]}
     {"cmd": "quit"}
 
-`weights` is a safetensors file, `frames` the decoded frames one after the other, BGR. Seconds are those of one frame from its pixels to its
+`box` is where the target was before the frame. `weights` is a safetensors file, `frames` the decoded frames one after the other, BGR. Seconds are those of one frame from its pixels to its
 box, cpu the processor's of all threads.
 """
 from __future__ import annotations
@@ -61,10 +61,13 @@ class Tracker:
     def tensor(image: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)[None], dtype=np.float32))
 
-    def init(self, index: int, box: list[float]) -> None:
-        frame = self.frames[index]
+    def set(self, box: list[float]) -> None:
         x, y, w, h = box
         self.centre, self.size = np.float32([x + (w - 1) / 2, y + (h - 1) / 2]), np.float32([w, h])
+
+    def init(self, index: int, box: list[float]) -> None:
+        frame = self.frames[index]
+        self.set(box)
         self.border = tuple(int(c) for c in frame.mean(axis=(0, 1)))
         with torch.no_grad():
             self.kernels = self.model.template(self.tensor(self.crop(frame, Z_SIZE)[0]))
@@ -107,9 +110,10 @@ def main() -> None:
                 reply = {"ok": True}
             else:
                 reply = {"seconds": [], "cpu": [], "boxes": []}
-                for index in request["frames"]:
+                for frame in request["frames"]:
+                    tracker.set(frame["box"])
                     cpu, start = time.process_time(), time.perf_counter()
-                    reply["boxes"].append(tracker.track(index))
+                    reply["boxes"].append(tracker.track(frame["index"]))
                     reply["seconds"].append(time.perf_counter() - start)
                     reply["cpu"].append(time.process_time() - cpu)
         except Exception as error:  # told to the bench, which ends with it

@@ -100,6 +100,7 @@ class SiamFcppTracker : public Tracker {
   at::Tensor z_crop_, x_crop_, score_;
 
  private:
+  double network_seconds_ = 0;  ///< of the last run()
   data::WarpScratch scratch_;
   data::Bgr border_;
 };

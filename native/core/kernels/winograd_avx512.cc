@@ -21,7 +21,8 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 constexpr int64_t kSide = 6;
-constexpr int64_t kMostRows = 14;  // rows of a product kept in registers: 28 sums, two weights, one image value
+// Rows of a product kept in registers, two sums each. GCC spills sums of words above 8.
+constexpr int64_t kMostRows = 12, kMostWordRows = 8;
 
 #define SIAM_FLOAT_INLINE __attribute__((target("avx512f,avx512bw,avx512vl"), always_inline)) inline
 
@@ -171,7 +172,7 @@ SIAM_AVX512_WORDS void product(const int16_t* a, const float* a_units, int64_t C
   }
 }
 
-/// Calls run(rows as a constant, first row) until `count` rows are done, in blocks of nearly one size.
+/// Calls run<rows>() with the rows as a constant.
 template <int R, class Run>
 inline void with_rows(int64_t rows, Run run) {
   if constexpr (R > 1) {
@@ -201,10 +202,10 @@ struct WordProduct {
   }
 };
 
-/// [begin, end) of each of the row blocks.
+/// [begin, end) of blocks of nearly one size.
 template <class Each>
-inline void row_blocks(int64_t count, Each each) {
-  const int64_t blocks = (count + kMostRows - 1) / kMostRows;
+inline void row_blocks(int64_t count, int64_t most, Each each) {
+  const int64_t blocks = (count + most - 1) / most;
   for (int64_t i = 0; i < blocks; i++) each(count * i / blocks, count * (i + 1) / blocks);
 }
 
@@ -252,7 +253,7 @@ SIAM_AVX512_WORDS void winograd_input(const float* x, const WinogradShape& s, co
 void winograd_output(const float* v, const float* packed, const WinogradShape& s, const WinogradChunk& chunk, int64_t block, const WinogradEnd& end, float* scratch, float* out) {
   for (int64_t p = 0; p < kWinogradPoints; p++) {
     const float* b = packed + (block * kWinogradPoints + p) * s.C * kWinogradBlock;
-    row_blocks(chunk.count, [&](int64_t from, int64_t to) {
+    row_blocks(chunk.count, kMostRows, [&](int64_t from, int64_t to) {
       const int64_t at = p * chunk.count + from;
       with_rows<kMostRows>(to - from, FloatProduct{v + at * s.C, b, scratch + at * kWinogradBlock, s.C});
     });
@@ -264,9 +265,9 @@ void winograd_output(const int16_t* v, const float* v_scales, const int16_t* pac
                      const WinogradEnd& end, float* scratch, float* out) {
   for (int64_t p = 0; p < kWinogradPoints; p++) {
     const int64_t part = block * kWinogradPoints + p;
-    row_blocks(chunk.count, [&](int64_t from, int64_t to) {
+    row_blocks(chunk.count, kMostWordRows, [&](int64_t from, int64_t to) {
       const int64_t at = p * chunk.count + from;
-      with_rows<kMostRows>(to - from, WordProduct{v + at * s.C, packed + part * s.C * kWinogradBlock, v_scales + at, scales + part * kWinogradBlock, scratch + at * kWinogradBlock, s.C});
+      with_rows<kMostWordRows>(to - from, WordProduct{v + at * s.C, packed + part * s.C * kWinogradBlock, v_scales + at, scales + part * kWinogradBlock, scratch + at * kWinogradBlock, s.C});
     });
   }
   finish_any(scratch, s, chunk, block, end, out);
