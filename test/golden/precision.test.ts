@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 /** Boxes of the closed loop over frames [2, last]. */
 async function follow(precision: TrackPrecision, last = frames): Promise<Box[]> {
-  using tracker = await buildSiamFCpp(tiny, { weights: weights(), precision, threads: 2 })
+  using tracker = await buildSiamFCpp(tiny, { weights: weights(), precision, threads: 1 })
   await tracker.init(bagFrame(1), firstBox)
   const boxes: Box[] = []
   for (let i = 2; i <= last; i += 1) boxes.push((await tracker.update(bagFrame(i))).box)
@@ -49,7 +49,7 @@ describe('trained TinyConv over the bag sequence, closed loop', () => {
   }, 120_000)
 
   it.each(['fp32', 'bf16', 'int8'] as const)('%s gives the same boxes again, and after another target', async (precision) => {
-    using tracker = await buildSiamFCpp(tiny, { weights: weights(), precision, threads: 2 })
+    using tracker = await buildSiamFCpp(tiny, { weights: weights(), precision, threads: 1 })
     const run = async (): Promise<Box[]> => {
       await tracker.init(bagFrame(1), firstBox)
       return [(await tracker.update(bagFrame(2))).box, (await tracker.update(bagFrame(3))).box]
@@ -88,7 +88,7 @@ describe.each([
     await model.loadStateDict(ruleWeightsWithStatistics(name).map(calm))
     const maps: Partial<Record<TrackPrecision, ArrayLike<number>>> = {}
     for (const precision of ['fp32', 'bf16', 'int8'] as const) {
-      using tracker = await buildSiamFCpp(config, { model, precision, threads: 2 })
+      using tracker = await buildSiamFCpp(config, { model, precision, threads: 1 })
       await tracker.init(bagFrame(1), firstBox)
       await tracker.update(bagFrame(5), { prior: firstBox })
       const tensors = await tracker.debug()

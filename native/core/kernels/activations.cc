@@ -19,28 +19,29 @@ SIAM_INLINE Span span_of(int64_t out, int64_t stride, int64_t pad, int64_t size)
   return {std::max<int64_t>(0, start), std::min(size, start + kWindow)};
 }
 
+/// to = max(to, a, b, c). Bytes may alias anything, so that nothing is vectorised without the promise.
 template <class T>
-SIAM_INLINE void max_pool(const T* x, T* out, const PoolSizes& s, int64_t begin, int64_t end) {
+SIAM_INLINE void keep_largest(const T* __restrict a, const T* __restrict b, const T* __restrict c, T* __restrict to, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) {
+    const T two = a[i] > b[i] ? a[i] : b[i], three = two > c[i] ? two : c[i];
+    to[i] = three > to[i] ? three : to[i];
+  }
+}
+
+template <class T>
+SIAM_INLINE void max_pool(const T* x, T* out, const PoolSizes& sizes, int64_t begin, int64_t end) {
+  const PoolSizes s = sizes;
   for (int64_t row = begin; row < end; row++) {
     const T* image = x + row / s.OH * s.H * s.W * s.C;
     const Span ys = span_of(row % s.OH, s.stride, s.pad, s.H);
     for (int64_t ox = 0; ox < s.OW; ox++) {
       const Span xs = span_of(ox, s.stride, s.pad, s.W);
       T* to = out + (row * s.OW + ox) * s.C;
-      const T* first = image + (ys.begin * s.W + xs.begin) * s.C;
-      for (int64_t c = 0; c < s.C; c++) to[c] = first[c];
+      std::copy_n(image + (ys.begin * s.W + xs.begin) * s.C, s.C, to);
       for (int64_t y = ys.begin; y < ys.end; y++) {
-        const T* in = image + (y * s.W + xs.begin) * s.C;
-        if (xs.end - xs.begin == kWindow) {  // one pass over the output for three pixels
-          for (int64_t c = 0; c < s.C; c++) {
-            const T two = std::max(in[c], in[s.C + c]);
-            to[c] = std::max(to[c], std::max(two, in[2 * s.C + c]));
-          }
-        } else {
-          for (int64_t xx = xs.begin; xx < xs.end; xx++, in += s.C) {
-            for (int64_t c = 0; c < s.C; c++) to[c] = std::max(to[c], in[c]);
-          }
-        }
+        const T *first = image + (y * s.W + xs.begin) * s.C, *last = image + (y * s.W + xs.end - 1) * s.C;
+        keep_largest(first, xs.end - xs.begin == kWindow ? first + s.C : first, last, to, s.C);  // a cut window's pixel twice changes nothing
       }
     }
   }
@@ -51,7 +52,8 @@ SIAM_INLINE float ninth(float sum) { return sum / 9.0f; }
 SIAM_INLINE uint8_t ninth(uint16_t sum) { return static_cast<uint8_t>((sum + 4u) / 9u); }
 
 template <class T, class Sum>
-SIAM_INLINE void mean_pool(const T* x, T* out, const PoolSizes& s, int64_t begin, int64_t end) {
+SIAM_INLINE void mean_pool(const T* x, T* out, const PoolSizes& sizes, int64_t begin, int64_t end) {
+  const PoolSizes s = sizes;
   constexpr int64_t kMost = 64;
   for (int64_t row = begin; row < end; row++) {
     const T* image = x + row / s.OH * s.H * s.W * s.C;
@@ -63,7 +65,8 @@ SIAM_INLINE void mean_pool(const T* x, T* out, const PoolSizes& s, int64_t begin
         Sum sums[kMost] = {};
         for (int64_t y = ys.begin; y < ys.end; y++) {
           for (int64_t xx = xs.begin; xx < xs.end; xx++) {
-            const T* in = image + (y * s.W + xx) * s.C + c;
+            const T* __restrict in = image + (y * s.W + xx) * s.C + c;
+#pragma omp simd
             for (int64_t i = 0; i < count; i++) sums[i] = static_cast<Sum>(sums[i] + in[i]);
           }
         }
@@ -81,7 +84,7 @@ SIAM_CLONES void max_pool_rows(const uint8_t* x, uint8_t* out, const PoolSizes& 
 SIAM_CLONES void mean_pool_rows(const float* x, float* out, const PoolSizes& s, int64_t begin, int64_t end) { mean_pool<float, float>(x, out, s, begin, end); }
 SIAM_CLONES void mean_pool_rows(const uint8_t* x, uint8_t* out, const PoolSizes& s, int64_t begin, int64_t end) { mean_pool<uint8_t, uint16_t>(x, out, s, begin, end); }
 
-SIAM_CLONES void image_to_float(const uint8_t* image, float* out, const float offsets[3], bool swap, int64_t begin, int64_t end) {
+SIAM_CLONES void image_to_float(const uint8_t* __restrict image, float* __restrict out, const float offsets[3], bool swap, int64_t begin, int64_t end) {
   const int64_t first = swap ? 2 : 0, third = 2 - first;
   const float o0 = offsets[0], o1 = offsets[1], o2 = offsets[2];
   for (int64_t i = begin; i < end; i++) {
@@ -91,12 +94,12 @@ SIAM_CLONES void image_to_float(const uint8_t* image, float* out, const float of
   }
 }
 
-SIAM_CLONES void to_bytes(const float* x, uint8_t* out, ByteScale as, int64_t begin, int64_t end) {
+SIAM_CLONES void to_bytes(const float* __restrict x, uint8_t* __restrict out, ByteScale as, int64_t begin, int64_t end) {
   const float factor = 1.0f / as.scale, zero = static_cast<float>(as.zero) + 0.5f;  // truncation after +½: the values are not negative
   for (int64_t i = begin; i < end; i++) out[i] = static_cast<uint8_t>(static_cast<int32_t>(std::min(255.0f, std::max(0.0f, x[i] * factor + zero))));
 }
 
-SIAM_CLONES void from_bytes(const uint8_t* x, float* out, ByteScale as, int64_t begin, int64_t end) {
+SIAM_CLONES void from_bytes(const uint8_t* __restrict x, float* __restrict out, ByteScale as, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) out[i] = static_cast<float>(static_cast<int32_t>(x[i]) - as.zero) * as.scale;
 }
 
