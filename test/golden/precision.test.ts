@@ -61,6 +61,14 @@ describe('trained TinyConv over the bag sequence, closed loop', () => {
   })
 })
 
+/** A weight of a convolution as bfloat16 has it, to nearest. */
+function roundedToBfloat16(entry: NamedRawTensor): NamedRawTensor {
+  if (entry.shape.length !== 4) return entry
+  const bits = new Uint32Array(new Uint8Array(entry.data).buffer)
+  for (const [i, value] of bits.entries()) bits[i] = ((value + 0x7fff + ((value >>> 16) & 1)) & 0xffff0000) >>> 0
+  return { ...entry, data: new Uint8Array(bits.buffer) }
+}
+
 /** Pearson's. */
 function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const mean = (x: ArrayLike<number>): number => Array.from(x).reduce((sum, value) => sum + value, 0) / x.length
@@ -86,17 +94,23 @@ describe.each([
     // A random network's sizes overflow unless si is small.
     const calm = (tensor: NamedRawTensor): NamedRawTensor => (tensor.name === 'head.si' ? { ...tensor, data: new Uint8Array(Float32Array.of(0.01).buffer) } : tensor)
     await model.loadStateDict(ruleWeightsWithStatistics(name).map(calm))
-    const maps: Partial<Record<TrackPrecision, ArrayLike<number>>> = {}
-    for (const precision of ['fp32', 'bf16', 'int8'] as const) {
+    const state = await model.stateDict()
+    const maps: Partial<Record<TrackPrecision | 'rounded', ArrayLike<number>>> = {}
+    for (const name of ['rounded', 'fp32', 'bf16', 'int8'] as const) {
+      const precision = name === 'rounded' ? 'fp32' : name
+      await model.loadStateDict(name === 'rounded' ? state.map(roundedToBfloat16) : state)
       using tracker = await buildSiamFCpp(config, { model, precision, threads: 1 })
       await tracker.init(bagFrame(1), firstBox)
       await tracker.update(bagFrame(5), { prior: firstBox })
       const tensors = await tracker.debug()
-      maps[precision] = (await tensors.score?.toTypedArray()) as Float32Array
+      maps[name] = (await tensors.score?.toTypedArray()) as Float32Array
       for (const tensor of Object.values(tensors)) tensor.dispose()
     }
-    const { fp32 = [], bf16 = [], int8 = [] } = maps
-    expect(correlation(bf16, fp32), 'bf16').toBeGreaterThan(0.999)
+    const { rounded = [], fp32 = [], bf16 = [], int8 = [] } = maps
+    // So deep a network with random weights makes much of little: what rounding the weights alone to bfloat16 does is the measure. The
+    // correlation falls with the square of the error.
+    const lost = { weights: 1 - correlation(rounded, fp32), bf16: 1 - correlation(bf16, fp32) }
+    expect(lost.bf16, `weights alone ${lost.weights}`).toBeLessThan(9 * lost.weights)
     expect(correlation(int8, fp32), 'int8').toBeGreaterThan(0.95)
     expect(bf16).not.toEqual(fp32)
     expect(int8).not.toEqual(bf16)

@@ -3,11 +3,12 @@
 // Why our own: oneDNN's direct convolutions already run at what the vector units give, so only fewer multiplications are faster. An output
 // tile of (7 − r)² costs 36 products a channel pair instead of (7 − r)²·r²: 4 times fewer for r = 3, 2.8 times for r = 5. Both sizes share
 // the points 0, ±1, ±2, ∞ and with them the transform of the image.
-// The products are float32, or 16-bit words (12 significant bits with a scale for each tile and point, and one for each output and
-// point): AVX-512 VNNI multiplies twice as many of those, and sums of up to 512 of them cannot overflow 32 bits.
+// The products are float32, or 16-bit words (12 to 13 significant bits with a scale for each tile and point, and one for each output and
+// point): AVX-512 VNNI multiplies twice as many of those, and the bits are as many as cannot overflow a sum of 32.
 // Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2015).
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 namespace siam::kernels {
@@ -15,8 +16,11 @@ namespace siam::kernels {
 constexpr int64_t kWinogradPoints = 36;
 /// Outputs that one block of packed weights covers.
 constexpr int64_t kWinogradBlock = 32;
-/// More input channels than this could overflow the sums of words.
+/// More input channels than this leave words too few bits.
 constexpr int64_t kWinogradWordChannels = 512;
+
+/// The largest word: a sum of C products of two such stays below 2³¹.
+inline float winograd_word(int64_t C) { return std::floor(std::sqrt(2147483647.0f / static_cast<float>(C)) - 1.0f); }
 
 /// x [N,H,W,C] → out [N,OH,OW,O], kernels r×r, `pad` zeros on each side. C is a multiple of 16, O of kWinogradBlock.
 struct WinogradShape {

@@ -92,12 +92,13 @@ SIAM_AVX512 float to_words(const float* from, int64_t count, int16_t* to) {
   __m512 most = _mm512_setzero_ps();
   for (int64_t c = 0; c < count; c += kLanes) most = _mm512_max_ps(most, _mm512_abs_ps(_mm512_loadu_ps(from + c)));
   const float largest = _mm512_reduce_max_ps(most);
-  const __m512 factor = constant(largest > 0 ? 2047.0f / largest : 0.0f);
+  const float word = winograd_word(count);
+  const __m512 factor = constant(largest > 0 ? word / largest : 0.0f);
   for (int64_t c = 0; c < count; c += kLanes) {
     const __m512i rounded = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(from + c), factor));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + c), _mm512_cvtepi32_epi16(rounded));
   }
-  return largest / 2047.0f;
+  return largest / word;
 }
 
 /// Rows of `a`, three to a pointer: with one pointer each they would not fit the registers, with one for all no addressing mode reaches.

@@ -9,7 +9,6 @@ namespace siam::kernels {
 namespace {
 
 constexpr int kSide = 6;
-constexpr double kWord = 2047;  // 12 bits with the sign: 512 products stay below 2³¹
 
 /// One kernel g [r,r] at the 36 points: G g Gᵀ, in float64 because it is done once.
 void transform(const float* g, int64_t r, double* u) {
@@ -64,6 +63,7 @@ void winograd_pack(const float* w, int64_t O, int64_t C, int64_t r, float* packe
 
 void winograd_pack(const float* w, int64_t O, int64_t C, int64_t r, int16_t* packed, float* scales) {
   std::vector<double> largest(kWinogradPoints * kWinogradBlock);
+  const double word_most = winograd_word(C);
   for (int64_t block = 0; block < O / kWinogradBlock; block++) {
     std::fill(largest.begin(), largest.end(), 0.0);
     each(w, C, r, block, [&](int64_t p, int64_t, int64_t lane, double value) {
@@ -72,10 +72,10 @@ void winograd_pack(const float* w, int64_t O, int64_t C, int64_t r, int16_t* pac
     });
     int16_t* to = packed + block * kWinogradPoints * C * kWinogradBlock;
     float* units = scales + block * kWinogradPoints * kWinogradBlock;
-    for (int64_t i = 0; i < kWinogradPoints * kWinogradBlock; i++) units[i] = static_cast<float>(largest[i] / kWord);
+    for (int64_t i = 0; i < kWinogradPoints * kWinogradBlock; i++) units[i] = static_cast<float>(largest[i] / word_most);
     each(w, C, r, block, [&](int64_t p, int64_t c, int64_t lane, double value) {
       const double most = largest[p * kWinogradBlock + lane];
-      const double word = most > 0 ? std::nearbyint(value * (kWord / most)) : 0;
+      const double word = most > 0 ? std::nearbyint(value * (word_most / most)) : 0;
       to[((p * (C / 2) + c / 2) * kWinogradBlock + lane) * 2 + c % 2] = static_cast<int16_t>(word);
     });
   }
