@@ -193,7 +193,7 @@ describe.each(names)('%s', (name) => {
     const sigmoid = (value: number): number => 1 / (1 + Math.exp(-value))
     expect(scores.length).toBe(name === 'googlenet' ? 19 * 19 : 17 * 17)
     // The tracker's network is folded and rounds otherwise; ../shared/golden/README.md tolerates 2e-4 in these networks' scores.
-    for (const [i, value] of scores.entries()) expect(Math.abs(value - sigmoid(cls[i]!) * sigmoid(ctr[i]!)), `cell ${i}`).toBeLessThan(1e-4)
+    for (const [i, value] of scores.entries()) expect(Math.abs(value - sigmoid(cls[i]!) * sigmoid(ctr[i]!)), `cell ${i}`).toBeLessThan(2e-4)
     disposeAll([z!, x!, tracked!, ...Object.values(predicted)])
   })
 })
