@@ -8,6 +8,7 @@ namespace siam::tracking::inference {
 namespace {
 
 constexpr double kEps = 1e-3;
+constexpr float kMiddle[3] = {127.5f, 127.5f, 127.5f};
 
 /// Where a branch of a block begins: at the block's input, or at a pool of it.
 enum class Pool { kNone, kMean, kMax };
@@ -52,7 +53,7 @@ class Inception3 : public Backbone {
   }
 
   Activation run(const at::Tensor& image, Pass pass) override {
-    Activation x = first_->run(entry(image, arithmetic_, pass), pass);
+    Activation x = first_->run(arithmetic_ == Arithmetic::kFloat ? image_to_float(image, kMiddle, /*swap=*/false) : entry(image, arithmetic_, pass), pass);
     for (size_t i = 0; i < stem_.size(); i++) {
       if (i == 2) x = max_pool(x, 2, 0, false);
       x = stem_[i]->run(x, pass);
@@ -81,7 +82,8 @@ class Inception3 : public Backbone {
   FoldedConv first_conv() const {
     constexpr double kHalf = 255 / 2.0;
     FoldedConv conv = fold("Conv2d_1a_3x3", {"", {0, 0}, 2});
-    conv.bias = (conv.bias.to(at::kDouble) - conv.weight.to(at::kDouble).sum({1, 2, 3})).to(at::kFloat);
+    // In float32 the offset is taken from the pixels: large sums that cancel would round more.
+    if (arithmetic_ != Arithmetic::kFloat) conv.bias = (conv.bias.to(at::kDouble) - conv.weight.to(at::kDouble).sum({1, 2, 3})).to(at::kFloat);
     conv.weight = (conv.weight.to(at::kDouble).flip({1}) / kHalf).to(at::kFloat).contiguous();
     return conv;
   }

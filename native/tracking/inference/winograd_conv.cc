@@ -15,7 +15,10 @@ using kernels::kWinogradPoints;
 /// Tiles that are gone through together: their transforms should stay in the second-level cache, and every chunk reads all weights.
 constexpr int64_t kChunk = 128;
 /// Below this many channel pairs the transforms cost what the products save.
-constexpr int64_t kLeastPairs = 64 * 64;
+constexpr int64_t kLeastWordPairs = 64 * 64;
+/// In float32 the small convolutions of deep networks stay as they are: they gain little, and Inception3 would multiply their rounding
+/// beyond the golden tolerance.
+constexpr int64_t kLeastFloatPairs = 128 * 128;
 
 template <class T>
 const T* read(const at::Tensor& x) {
@@ -33,7 +36,7 @@ std::optional<WinogradConv> WinogradConv::make(const FoldedConv& conv, bool word
   const auto& o = conv.options;
   const int64_t outputs = conv.weight.size(0), inputs = conv.weight.size(1), side = conv.weight.size(2);
   const bool square = side == conv.weight.size(3) && (side == 3 || side == 5) && o.padding[0] == o.padding[1];
-  const bool fits = square && o.stride == 1 && o.groups == 1 && inputs % 16 == 0 && outputs % kWinogradBlock == 0 && inputs * outputs >= kLeastPairs;
+  const bool fits = square && o.stride == 1 && o.groups == 1 && inputs % 16 == 0 && outputs % kWinogradBlock == 0 && inputs * outputs >= (words ? kLeastWordPairs : kLeastFloatPairs);
   if (!fits || !kernels::winograd_available(words) || (words && inputs > kernels::kWinogradWordChannels)) return std::nullopt;
   return WinogradConv(conv, words);
 }
