@@ -1,5 +1,6 @@
 #include "siamfcpp_tracker.h"
 
+#include <chrono>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -38,9 +39,10 @@ SiamFcppTracker::SiamFcppTracker(std::shared_ptr<Network> network, const Tracker
       reader_(*shared_reader_) {}
 
 at::Tensor SiamFcppTracker::crop(const data::FrameView& view, const data::CropSquare& square) {
-  at::Tensor out = at::empty({1, 3, square.out_size, square.out_size}, at::kByte);
-  data::WarpCrop(view, square, border_, data::PixelLayout::kPlanar, scratch_, out.data_ptr<uint8_t>());
-  return out;
+  // Interleaved: the network on the CPU takes it as it is.
+  const at::Tensor out = at::empty({1, square.out_size, square.out_size, 3}, at::kByte);
+  data::WarpCrop(view, square, border_, data::PixelLayout::kInterleaved, scratch_, out.data_ptr<uint8_t>());
+  return out.permute({0, 3, 1, 2});
 }
 
 data::CropSquare SiamFcppTracker::square_around(const Target& target, int out_size, float* scale) const {
@@ -66,6 +68,7 @@ void SiamFcppTracker::init_from_reader(const Rect4& box) {
   const data::FrameView view = reader_.whole();
   border_ = reader_.mean();
   z_crop_ = crop(view, square_around(state, options_.z_size));
+  network_->start(z_crop_, crop(view, square_around(state, options_.x_size)));
   features_ = network_->template_features(z_crop_);
   frame_width_ = reader_.width();
   frame_height_ = reader_.height();
@@ -139,12 +142,15 @@ TrackStep SiamFcppTracker::take(Found found) {
 }
 
 SiamFcppTracker::Output SiamFcppTracker::run(const at::Tensor& x_crop) {
+  const auto start = std::chrono::steady_clock::now();
   const core::SearchFeatures one = network_->search_features(x_crop);
   const core::TemplateFeatures& all = templates();
   const int64_t count = all.c_z_k.size(0);
   const auto each = [count](const at::Tensor& features) { return features.expand({count, -1, -1, -1}).contiguous(features.suggest_memory_format()); };
   const core::SearchFeatures search = count == 1 ? one : core::SearchFeatures{each(one.c_x), each(one.r_x), one.f_x, one.x_size};
-  return merged(fetch_all(network_->head(search, all), cells(), reader_.file()));
+  const core::HeadOutput head = network_->head(search, all);
+  network_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return merged(fetch_all(head, cells(), reader_.file()));
 }
 
 SiamFcppTracker::Output SiamFcppTracker::fetch(const core::HeadOutput& head, int64_t cells) const {
@@ -157,13 +163,24 @@ SiamFcppTracker::Output SiamFcppTracker::fetch_all(const core::HeadOutput& head,
     throw SiamException("ERR_CONFIG", "update: the tracker's sizes give a score map of " + std::to_string(cells) + " cells, the network's head one of " +
                                           std::to_string(head.cls.size(1)));
   }
-  // One copy from the device: score and box side by side.
-  const at::Tensor score = at::sigmoid(head.cls.to(at::kFloat)) * at::sigmoid(head.ctr.to(at::kFloat));
-  const at::Tensor packed = at::cat({score, head.box.to(at::kFloat)}, 2).to(at::kCPU);
-  if (!packed.isfinite().all().item<bool>()) {
-    throw SiamException("ERR_NONFINITE", "update: the network's output is not finite (are these the weights of a run that diverged?)", file);
+  // One copy from the device: logits and box side by side. The rest needs no tensors.
+  const at::Tensor packed = at::cat({head.cls, head.ctr, head.box}, 2).to(at::kFloat).to(at::kCPU).contiguous();
+  const int64_t count = packed.size(0);
+  const Output all{at::empty({count, cells}, packed.options()), at::empty({count, cells, 4}, packed.options())};
+  const float* from = packed.data_ptr<float>();
+  float *score = all.score.data_ptr<float>(), *box = all.box.data_ptr<float>();
+  bool finite = true;
+  const auto sigmoid = [](float x) { return 1.0F / (1.0F + std::exp(-x)); };
+  for (int64_t i = 0; i < count * cells; ++i, from += 6) {
+    score[i] = sigmoid(from[0]) * sigmoid(from[1]);
+    finite = finite && std::isfinite(score[i]);
+    for (int64_t side = 0; side < 4; ++side) {
+      box[4 * i + side] = from[2 + side];
+      finite = finite && std::isfinite(from[2 + side]);
+    }
   }
-  return {packed.select(2, 0).contiguous(), packed.slice(2, 1, 5).contiguous()};
+  if (!finite) throw SiamException("ERR_NONFINITE", "update: the network's output is not finite (are these the weights of a run that diverged?)", file);
+  return all;
 }
 
 TrackStep SiamFcppTracker::choose_cell(const Output& output, const Target& prior, float scale_x) {
@@ -179,8 +196,9 @@ Target SiamFcppTracker::next(const TrackStep& step, const Target& prior) {
 std::vector<std::pair<std::string, at::Tensor>> SiamFcppTracker::debug() const {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   for (const auto& [name, tensor] : {std::pair{"z_crop", z_crop_}, std::pair{"x_crop", x_crop_}, std::pair{"score", score_}}) {
-    if (tensor.defined()) tensors.emplace_back(name, tensor);
+    if (tensor.defined()) tensors.emplace_back(name, tensor.contiguous());
   }
+  tensors.emplace_back("network_seconds", at::full({1}, network_seconds_, at::kDouble));
   return tensors;
 }
 

@@ -104,6 +104,7 @@ class SiamFcppTracker : public Tracker {
   const std::vector<double>* moved_window_ = nullptr;  ///< during find(), where the search has a window of its own
 
  private:
+  double network_seconds_ = 0;  ///< of the last run()
   data::WarpScratch scratch_;
   data::Bgr border_;
 };
