@@ -72,6 +72,7 @@ core::SearchFeatures ModuleNetwork::search_features(const at::Tensor& x_crops) {
 
 at::Tensor ModuleNetwork::classification_features(const at::Tensor& x_crops) {
   const EvaluationScope scope(model_);
+  const AutocastScope autocast(model_->options().device, autocast_);
   return model_->classification_features(x_crops);
 }
 
