@@ -113,14 +113,14 @@ function benchmarkOf(folder: string): string | undefined {
 }
 
 /** A folder of several benchmarks' results (OTB2013/TRACKER, OTB2015/TRACKER): those of another benchmark are not meant. */
-function ofThisBenchmark<T extends { folder: string }>(trackers: readonly T[], benchmark: string): T[] {
+export function ofThisBenchmark<T extends { folder: string }>(trackers: readonly T[], benchmark: string): T[] {
   const named = trackers.map((tracker) => tracker.folder.split('/').map(benchmarkOf).filter((name) => name !== undefined))
   if (!named.some((names) => names.includes(benchmark))) return [...trackers]
   return trackers.filter((_, i) => named[i]?.length === 0 || named[i]?.includes(benchmark))
 }
 
 /** The last folder that is a name; where two trackers would be called alike, as much of their paths as tells them apart. */
-function trackerNames(folders: readonly string[], own: string): string[] {
+export function trackerNames(folders: readonly string[], own: string): string[] {
   const telling = folders.map((folder) => folder.split('/').filter((part) => part !== '' && !plainFolders.has(nameKey(part)) && benchmarkOf(part) === undefined))
   const short = telling.map((parts) => parts.at(-1) ?? own)
   return short.map((name, i) => {
