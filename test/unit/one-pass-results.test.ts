@@ -88,6 +88,7 @@ describe('files', () => {
     ['a byte order mark', `\ufeff${three}`],
     ['empty lines at the end', `${three}\n\r\n  \n`],
     ['no line end at the end', three.trimEnd()],
+    ['a separator behind the last number', three.replaceAll('\n', ' ,\n')],
     ['exponents', three.replace('5,', '0.5e1,')],
   ])('with %s', async (_, text) => {
     const [tracker] = await readTrackerResults(put({ 'T/Dog.txt': text }), annotations('OTB2015', ['Dog']))
