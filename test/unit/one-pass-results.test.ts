@@ -67,6 +67,13 @@ describe('layouts', () => {
     expect(Object.fromEntries(layout.map((one) => [one.tracker, sequences.filter((name) => one.sequences.has(name))]))).toEqual(expected)
   })
 
+  it('folders of another part of the benchmark are left aside', () => {
+    const entries = ['NFS30/T/a.txt', 'NFS240/T/a.txt', 'nfs_240/U/a.txt']
+    const found = (subset: string): unknown[] => onePassLayout(entries, 'NfS', ['a'], 'own', subset).map(({ tracker, sequences }) => [tracker, sequences.get('a')?.runs])
+    expect(found('30')).toEqual([['T', ['NFS30/T/a.txt']]])
+    expect(found('240')).toEqual([['T', ['NFS240/T/a.txt']], ['U', ['nfs_240/U/a.txt']]])
+  })
+
   it('runs and times of GOT-10k', () => {
     const [tracker] = onePassLayout(['T/S/S_time.txt', 'T/S/S_003.txt', 'T/S/S_001.txt', 'T/S/S_002.txt'], 'GOT-10k', ['S'], 'own')
     expect(tracker?.sequences.get('S')).toEqual({ runs: ['T/S/S_001.txt', 'T/S/S_002.txt', 'T/S/S_003.txt'], times: 'T/S/S_time.txt' })

@@ -33,7 +33,7 @@ const filesAtATime = 8
  */
 export async function readTrackerResults(source: string | ResultSource, annotations: Annotations, options: ReadResultsOptions = {}): Promise<TrackerResults[]> {
   if (typeof source === 'string') return await withResults(source, (open) => readTrackerResults(open, annotations, options))
-  const layout = onePassLayout(source.list(), annotations.benchmark, annotations.sequences.map(({ name }) => name), ownName(source))
+  const layout = onePassLayout(source.list(), annotations.benchmark, annotations.sequences.map(({ name }) => name), ownName(source), annotations.subset)
   if (layout.length === 0) throw nothingFound(source, annotations)
   const trackers: TrackerResults[] = []
   for (const files of layout) trackers.push(await readTracker(source, annotations, files, options))
