@@ -159,6 +159,18 @@ describe('files', () => {
     await expect(readTrackerResults(dir, annotations('OTB2015', ['Dog']))).rejects.toMatchObject({ hint: expect.stringMatching(/zips are not looked into, name them: .*x\.zip$/) as string })
   })
 
+  it('a zip in a zip has to be unpacked', async () => {
+    const zip = path.join(dir, 'r.zip')
+    writeFileSync(zip, makeZip([{ name: 'T.zip', data: 'PK' }]))
+    await expect(readTrackerResults(zip, annotations('OTB2015', ['Dog']))).rejects.toMatchObject({ hint: expect.stringMatching(/unpack this one: .*r\.zip:T\.zip$/) as string })
+  })
+
+  it('zips beside results are told of, but for that of a tracker whose folder is there', async () => {
+    const warnings: string[] = []
+    await readTrackerResults(put({ 'T/Dog.txt': three, 'T.zip': '', 'U.zip': '' }), annotations('OTB2015', ['Dog']), { onWarning: (text) => warnings.push(text) })
+    expect(warnings).toEqual([`${dir}: zips in it are not looked into: U.zip`])
+  })
+
   it('nan and inf are failures, with a warning', async () => {
     const warnings: string[] = []
     const [tracker] = await readTrackerResults(put({ 'T/Dog.txt': '1,2,3,4\nnan,nan,nan,nan\n1,2,inf,4\n' }), annotations('OTB2015', ['Dog']), { onWarning: (text) => warnings.push(text) })
