@@ -85,10 +85,10 @@ async function runEval(benchmark: string, flags: EvalFlags): Promise<void> {
   }
 }
 
-/** NAME=PATH, unless there is a file of the whole name. */
+/** NAME=PATH, unless there is a file of the whole name or what stands before the sign is part of a path (runs/lr=0.1/T). */
 async function namedSource(text: string): Promise<EvaluateOptions['results'][number]> {
   const at = text.indexOf('=')
-  if (at <= 0) return text
+  if (at <= 0 || /[\\/]/.test(text.slice(0, at))) return text
   const isPath = await access(text).then(() => true, () => false)
   return isPath ? text : { name: text.slice(0, at), path: text.slice(at + 1) }
 }

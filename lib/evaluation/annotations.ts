@@ -1,6 +1,7 @@
 /**
  * Annotations of a benchmark: a JSON file as the pysot toolkit has them, or the data set's folder, with frames or without.
  */
+import type { Dirent } from 'node:fs'
 import { readFile, readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { ioError } from '../checkpoint/io-error.ts'
@@ -19,6 +20,9 @@ export interface AnnotationOptions {
   /** Only these sequences. */
   sequences?: readonly string[]
 }
+
+/** LaSOT's file, with the names of all frames, has 150 MB; more could not become one string. */
+const maxJsonBytes = 500 * 2 ** 20
 
 /**
  * Reads a benchmark's annotations.
@@ -46,9 +50,11 @@ export async function readAnnotations(name: string, file: string, options: Annot
 
   let bytes: Buffer
   try {
+    const { size } = await stat(json)
+    if (size > maxJsonBytes) throw new SiamError('ERR_DATA', `the file has ${size} bytes, more than the ${maxJsonBytes} that a file of annotations may have`, { file: json, hint: 'expected a JSON file as the pysot toolkit has it' })
     bytes = await readFile(json)
   } catch (error) {
-    throw ioError(error, 'read', json)
+    throw error instanceof SiamError ? error : ioError(error, 'read', json)
   }
   const all = readAnnotationJson(bytes, json, benchmark.protocol)
   const sequences = chosen(ofBenchmark(all, benchmark.name), options.sequences, benchmark.name, json)
@@ -61,9 +67,17 @@ async function withoutFrames(file: string, benchmark: string, subset: string | u
   return await withResults(file, async (source) => (isWithoutFrames(source) ? await readPlainAnnotations(source, benchmark, subset) : undefined))
 }
 
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true })
+  } catch (error) {
+    throw ioError(error, 'list', folder)
+  }
+}
+
 /** Looks for a first frame, which in a data set is soon found; a folder of text files is small. A link is not looked behind. */
 async function hasFrames(folder: string): Promise<boolean> {
-  const entries = await readdir(folder, { withFileTypes: true })
+  const entries = await entriesOf(folder)
   if (entries.some((entry) => entry.isSymbolicLink() || picture.test(entry.name))) return true
   for (const entry of entries) if (entry.isDirectory() && (await hasFrames(path.join(folder, entry.name)))) return true
   return false
@@ -74,7 +88,7 @@ const wholes: Readonly<Record<string, string>> = { OTB2013: 'OTB2015', OTB50: 'O
 
 /** `OTB2015.json` and the like in a folder, under any of the benchmark's names. */
 async function jsonWithin(folder: string, benchmark: string): Promise<string | undefined> {
-  const names = (await readdir(folder)).filter((each) => each.toLowerCase().endsWith('.json')).sort()
+  const names = (await entriesOf(folder)).map((entry) => entry.name).filter((each) => each.toLowerCase().endsWith('.json')).sort()
   const called = (each: string): string | undefined => {
     try {
       return findBenchmark(each.slice(0, -'.json'.length)).benchmark.name

@@ -20,7 +20,8 @@ export function overlap(first: Rect, second: Rect, bound?: Bound, epsilon = 0): 
   const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1])
   if (!(width > 0 && height > 0)) return 0
   const intersection = width * height
-  return intersection / (a[2] * a[3] + b[2] * b[3] - intersection + epsilon)
+  // (x + w) − x may be a little more than w, so that equal boxes of fractional numbers would have more than 1.
+  return Math.min(1, intersection / (a[2] * a[3] + b[2] * b[3] - intersection + epsilon))
 }
 
 function cut([x, y, w, h]: Rect, [width, height]: Bound): Rect {

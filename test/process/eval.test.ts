@@ -69,6 +69,12 @@ describe('siamtrain eval', () => {
     expect(readdirSync(report)).toContain('index.html')
   })
 
+  it('takes = in a path that is not there as a part of it', async () => {
+    const { code, stderr } = await runCli(['eval', 'OTB2015', '--annotations', annotations(), '--results', path.join(dir, 'lr=0.1', 'T')])
+    expect(code).toBe(1)
+    expect(stderr).toContain(`ERR_IO ${path.join(dir, 'lr=0.1', 'T')}: `)
+  })
+
   it('missing sequences and short results are scored when asked', async () => {
     const part = results('part', { 'Dog.txt': '10,10,10,10\n12,10,10,10\n' })
     const { code, stdout, stderr } = await runCli(['eval', 'OTB2015', '--annotations', annotations(), '--results', part, '--missing', 'zero', '--short', 'pad', '--json'])

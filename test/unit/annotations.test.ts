@@ -1,5 +1,5 @@
 /** Annotations from a JSON file, and which file or folder is taken. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -112,6 +112,13 @@ describe('annotations', () => {
     const file = shared('eval', 'otb2015', 'OTB2015.json')
     expect((await readAnnotations('OTB2015', file, { sequences: ['Jogging-2', 'dog'] })).sequences.map(({ name }) => name)).toEqual(['jogging_2', 'dog'])
     await expect(readAnnotations('OTB2015', file, { sequences: ['Unicorn'] })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
+  })
+
+  it('too large a file is refused before it is read', async () => {
+    const file = path.join(dir, 'a.json')
+    writeFileSync(file, '')
+    truncateSync(file, 600 * 2 ** 20)
+    await expect(readAnnotations('OTB2015', file)).rejects.toMatchObject({ code: 'ERR_DATA', file, message: expect.stringMatching(/629145600 bytes, more than/) as string })
   })
 
   it('that are not there are an error', async () => {

@@ -67,6 +67,13 @@ describe('layouts', () => {
     expect(Object.fromEntries(layout.map((one) => [one.tracker, sequences.filter((name) => one.sequences.has(name))]))).toEqual(expected)
   })
 
+  it('folders of another part of the benchmark are left aside', () => {
+    const entries = ['NFS30/T/a.txt', 'NFS240/T/a.txt', 'nfs_240/U/a.txt']
+    const found = (subset: string): unknown[] => onePassLayout(entries, 'NfS', ['a'], 'own', subset).map(({ tracker, sequences }) => [tracker, sequences.get('a')?.runs])
+    expect(found('30')).toEqual([['T', ['NFS30/T/a.txt']]])
+    expect(found('240')).toEqual([['T', ['NFS240/T/a.txt']], ['U', ['nfs_240/U/a.txt']]])
+  })
+
   it('runs and times of GOT-10k', () => {
     const [tracker] = onePassLayout(['T/S/S_time.txt', 'T/S/S_003.txt', 'T/S/S_001.txt', 'T/S/S_002.txt'], 'GOT-10k', ['S'], 'own')
     expect(tracker?.sequences.get('S')).toEqual({ runs: ['T/S/S_001.txt', 'T/S/S_002.txt', 'T/S/S_003.txt'], times: 'T/S/S_time.txt' })
@@ -88,6 +95,7 @@ describe('files', () => {
     ['a byte order mark', `\ufeff${three}`],
     ['empty lines at the end', `${three}\n\r\n  \n`],
     ['no line end at the end', three.trimEnd()],
+    ['a separator behind the last number', three.replaceAll('\n', ' ,\n')],
     ['exponents', three.replace('5,', '0.5e1,')],
   ])('with %s', async (_, text) => {
     const [tracker] = await readTrackerResults(put({ 'T/Dog.txt': text }), annotations('OTB2015', ['Dog']))
@@ -149,6 +157,18 @@ describe('files', () => {
   it('a folder of zips says that they have to be named', async () => {
     put({ 'x.zip': '' })
     await expect(readTrackerResults(dir, annotations('OTB2015', ['Dog']))).rejects.toMatchObject({ hint: expect.stringMatching(/zips are not looked into, name them: .*x\.zip$/) as string })
+  })
+
+  it('a zip in a zip has to be unpacked', async () => {
+    const zip = path.join(dir, 'r.zip')
+    writeFileSync(zip, makeZip([{ name: 'T.zip', data: 'PK' }]))
+    await expect(readTrackerResults(zip, annotations('OTB2015', ['Dog']))).rejects.toMatchObject({ hint: expect.stringMatching(/unpack this one: .*r\.zip:T\.zip$/) as string })
+  })
+
+  it('zips beside results are told of, but for that of a tracker whose folder is there', async () => {
+    const warnings: string[] = []
+    await readTrackerResults(put({ 'T/Dog.txt': three, 'T.zip': '', 'U.zip': '' }), annotations('OTB2015', ['Dog']), { onWarning: (text) => warnings.push(text) })
+    expect(warnings).toEqual([`${dir}: zips in it are not looked into: U.zip`])
   })
 
   it('nan and inf are failures, with a warning', async () => {

@@ -52,6 +52,19 @@ describe('conventions', () => {
     expect(scores(made, { [which]: 'miss', 'missed-centre': 'hit' }).precision).toBeCloseTo(which === 'absent' ? 2 / 3 : 1, 12)
   })
 
+  it('an empty box has a centre by pysot\'s rule, where both coordinates are positive', () => {
+    const pysot = (gone: Rect, given: Rect): TrackerEvaluation['scores'] => scores({ truth: [box(9, 9), gone], boxes: [box(9, 9), given] }, { empty: 'miss' }, { compat: 'pysot' })
+    expect(pysot([9, 9, 0, 0], box(9, 9))).toMatchObject({ ao: 0.5, precision: 1, norm_precision: 0.5 })
+    expect(pysot([9, 9, 0, 0], box(90, 9))).toMatchObject({ ao: 0.5, precision: 0.5, norm_precision: 0.5 })
+    // The slip: a frame without a centre is a hit.
+    expect(pysot([0, 0, 0, 0], box(90, 9))).toMatchObject({ ao: 0.5, precision: 1, norm_precision: 1 })
+  })
+
+  it('the truth itself gets 20/21, of fractional boxes as well', () => {
+    const fractional = Array.from({ length: 50 }, (_, i): Rect => [1.11 * (i + 1), 2.22 * (i + 1), 1.11 + i / 7, 3.33 + i / 9])
+    for (const compat of ['got10k', 'otb'] as const) expect(scores({ truth: fractional, boxes: fractional }, {}, { compat }).auc).toBeCloseTo(20 / 21, 12)
+  })
+
   it('GOT-10k\'s cover says which frames show nothing', () => {
     const made = { truth, boxes: [box(40), box(0), box(40)], cover: [8, 1, 0], absent: [false, true, false] }
     expect(first(evaluateMade({ A: made }, {}, 'GOT-10k')).scores).toMatchObject({ ao: 1, sr50: 1 })

@@ -24,6 +24,9 @@ describe('layouts', () => {
     ['the experiment at the root', 'baseline/', 'results'],
     ['one folder down', 'VOT2018/trk/baseline/', 'trk'],
     ['two folders down', 'out/VOT2018/trk/baseline/', 'trk'],
+    ['a folder that names the benchmark', 'VOT2018/baseline/', 'results'],
+    ['a folder that says nothing', 'trk/results/baseline/', 'trk'],
+    ['another case', 'trk/Baseline/', 'trk'],
   ])('%s', async (_, folder, tracker) => {
     const [read, ...others] = await readVotResults(memorySource({ [`${folder}bag/bag_001.txt`]: bag, [`${folder}ball1/ball1_001.txt`]: ball }), annotations)
     expect(others).toEqual([])
@@ -52,6 +55,26 @@ describe('layouts', () => {
       annotations,
     )
     expect(read.map(({ tracker, sequences }) => [tracker, [...sequences.keys()]])).toEqual([['a', ['bag']], ['b', ['bag']]])
+  })
+
+  it('of several benchmarks in one folder the one that is meant', async () => {
+    const read = await readVotResults(memorySource({ 'VOT2018/a/baseline/bag/bag_001.txt': bag, 'VOT2016/a/baseline/bag/bag_001.txt': 'not read', 'VOT2016/b/baseline/bag/bag_001.txt': 'not read' }), annotations)
+    expect(read.map(({ tracker, sequences }) => [tracker, sequences.get('bag')?.file])).toEqual([['a', 'made/results/VOT2018/a/baseline/bag/bag_001.txt']])
+  })
+
+  it('trackers of one name in two folders are told apart', async () => {
+    const read = await readVotResults(memorySource({ 'x/a/baseline/bag/bag_001.txt': bag, 'y/a/baseline/bag/bag_001.txt': bag }), annotations)
+    expect(read.map(({ tracker }) => tracker)).toEqual(['x/a', 'y/a'])
+  })
+
+  it('a folder is called by its name, however its path is written', async () => {
+    const [read] = await readVotResults(memorySource({ 'bag/bag_001.txt': bag }, 'made/trk/.'), annotations)
+    expect(read?.tracker).toBe('trk')
+  })
+
+  it('endings in capitals and line ends of one carriage return', async () => {
+    const [read] = await readVotResults(memorySource({ 'a/bag/bag_001.TXT': bag.replaceAll('\n', '\r') }), annotations)
+    expect(read?.sequences.get('bag')?.runs).toEqual([[1, [1.5, 2, 3, 4], 2]])
   })
 
   it('repetitions in the order of their numbers', async () => {
@@ -83,12 +106,14 @@ describe('lines', () => {
     // Unknown, and the toolkit's older form of a code.
     ['nan,nan,nan,nan', 0],
     ['NaN', 0],
+    ['1,2,3,inf', 0],
+    ['-Infinity,2,3,4', 0],
     ['NaN,NaN,NaN,-2', 2],
   ])('%j', async (line, expected) => {
     expect(await lineOf(line)).toEqual(expected)
   })
 
-  it.each(['', '3', '1,2,3', '1,2,3,4,5', '1,2,three,4', '1,2,3,', '1,2,3,inf', '0x10', 'm0,0,5,5,1,2'])('%j is refused with file and line', async (line) => {
+  it.each(['', '3', '1,2,3', '1,2,3,4,5', '1,2,three,4', '1,2,3,', '1,2,3,infinite', '0x10', 'm0,0,5,5,1,2'])('%j is refused with file and line', async (line) => {
     const error = await failing({ 't/bag/bag_001.txt': `1\n${line}\n0` })
     expect([error.code, error.file, error.line]).toEqual(['ERR_DATA', 'made/results/t/bag/bag_001.txt', 2])
     expect(error.message).toContain('Expected a code (0, 1 or 2)')

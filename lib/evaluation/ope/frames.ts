@@ -30,9 +30,11 @@ export function scoreFrames(sequence: AnnotatedSequence, boxes: readonly Rect[],
   let count = 0
   for (let k = conventions.first === 'excluded' ? 1 : 0; k < truth.length; k += 1) {
     const expected = rounded(rectOf(truth[k] ?? null), conventions)
-    const { rule, missed } = ruleOf(sequence, k, expected, conventions)
+    const { rule, missed, isEmpty } = ruleOf(sequence, k, expected, conventions)
     if (rule === 'skip') continue
-    if (rule === 'miss' || expected === null) {
+    // By pysot's rule a box without area has no overlap, but a centre all the same.
+    const centreOnly = rule === 'miss' && isEmpty && conventions.box === 'pysot'
+    if (expected === null || (rule === 'miss' && !centreOnly)) {
       overlaps[count] = -1
       errors[count] = missed
       normErrors[count] = missed
@@ -41,7 +43,7 @@ export function scoreFrames(sequence: AnnotatedSequence, boxes: readonly Rect[],
       const [x, y] = [centre(box[0], box[2]) - centre(expected[0], expected[2]), centre(box[1], box[3]) - centre(expected[1], expected[3])]
       const smallest = conventions['norm-size'] === 'at-least-1' ? 1 : 0
       // Of boxes too large for a number it is NaN.
-      overlaps[count] = overlap(box, expected, bound, conventions.epsilon) || 0
+      overlaps[count] = centreOnly ? -1 : overlap(box, expected, bound, conventions.epsilon) || 0
       errors[count] = orMiss(distance(x, y))
       normErrors[count] = orMiss(distance(x / Math.max(smallest, expected[2]), y / Math.max(smallest, expected[3])))
       // A box whose centre lies left of or above the frame has none, by pysot's rule.
@@ -55,7 +57,7 @@ export function scoreFrames(sequence: AnnotatedSequence, boxes: readonly Rect[],
 }
 
 /** Whether a frame counts, and what a miss costs in precision. */
-function ruleOf(sequence: AnnotatedSequence, k: number, expected: Rect | null, conventions: Conventions): { rule: FrameRule; missed: number } {
+function ruleOf(sequence: AnnotatedSequence, k: number, expected: Rect | null, conventions: Conventions): { rule: FrameRule; missed: number; isEmpty?: boolean } {
   const missed = missedCentre(conventions)
   const { cover, absent } = sequence
   const isAbsent = cover === undefined ? absent?.[k] === true : !((cover[k] ?? 0) > 0)
@@ -63,7 +65,7 @@ function ruleOf(sequence: AnnotatedSequence, k: number, expected: Rect | null, c
   if (isAbsent && conventions.absent !== 'score') return { rule: conventions.absent, missed: miss }
   if (expected === null) return { rule: conventions.unannotated, missed }
   const isBox = conventions.box === 'positive' ? expected.every((value) => value > 0) : expected[2] > 0 && expected[3] > 0
-  return isBox ? { rule: 'score', missed } : { rule: conventions.empty, missed }
+  return isBox ? { rule: 'score', missed } : { rule: conventions.empty, missed, isEmpty: true }
 }
 
 function missedCentre(conventions: Conventions): number {

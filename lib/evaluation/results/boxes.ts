@@ -15,8 +15,9 @@ export function parseBoxes(bytes: Uint8Array, file: string): Rect[] {
   for (const [frame, why] of unparsable) throw new SiamError('ERR_DATA', why, { file, line: frame + 1 })
   if (count === 0) throw new SiamError('ERR_DATA', 'expected boxes x,y,w,h, one a line, but the file is empty', { file })
   return Array.from({ length: count }, (_, k) => {
-    const box = [...values.subarray(k * 4, k * 4 + 4)] as unknown as Rect
-    return box.every(Number.isFinite) ? box : nothing
+    // Spreading a part of the array instead takes twice the memory, of millions of boxes.
+    const [x, y, w, h] = [values[k * 4], values[k * 4 + 1], values[k * 4 + 2], values[k * 4 + 3]] as unknown as Rect
+    return Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(w) && Number.isFinite(h) ? [x, y, w, h] : nothing
   })
 }
 

@@ -1,4 +1,5 @@
 /** Results of one-pass benchmarks, ours or others'. */
+import path from 'node:path'
 import { mapOrdered } from '../../data/parallel.ts'
 import { SiamError } from '../../errors.ts'
 import type { Rect } from '../overlap.ts'
@@ -33,8 +34,11 @@ const filesAtATime = 8
  */
 export async function readTrackerResults(source: string | ResultSource, annotations: Annotations, options: ReadResultsOptions = {}): Promise<TrackerResults[]> {
   if (typeof source === 'string') return await withResults(source, (open) => readTrackerResults(open, annotations, options))
-  const layout = onePassLayout(source.list(), annotations.benchmark, annotations.sequences.map(({ name }) => name), ownName(source))
+  const layout = onePassLayout(source.list(), annotations.benchmark, annotations.sequences.map(({ name }) => name), ownName(source), annotations.subset)
   if (layout.length === 0) throw nothingFound(source, annotations)
+  // T.zip beside T is most often the same, packed for a server.
+  const zips = source.list().filter((name) => /\.zip$/i.test(name) && !layout.some(({ tracker }) => path.posix.basename(name).slice(0, -'.zip'.length) === tracker))
+  if (zips.length > 0) options.onWarning?.(`${source.path}: zips in it are not looked into: ${zips.slice(0, 5).join(', ')}${zips.length > 5 ? ', …' : ''}`)
   const trackers: TrackerResults[] = []
   for (const files of layout) trackers.push(await readTracker(source, annotations, files, options))
   return trackers
@@ -45,7 +49,7 @@ function nothingFound(source: ResultSource, annotations: Annotations): SiamError
   const example = annotations.sequences[0]?.name ?? 'SEQUENCE'
   const what = names.length === 0 ? `the ${source.kind} of results is empty` : `none of its ${names.length} files is a result of a sequence of ${annotations.benchmark}`
   const zip = names.find((name) => name.toLowerCase().endsWith('.zip'))
-  const seen = zip !== undefined ? `; zips are not looked into, name them: ${source.describe(zip)}` : names.length === 0 ? '' : `; the first file is ${names[0]}`
+  const seen = zip !== undefined ? `; zips are not looked into, ${source.kind === 'zip' ? 'unpack this one' : 'name them'}: ${source.describe(zip)}` : names.length === 0 ? '' : `; the first file is ${names[0]}`
   return new SiamError('ERR_DATA', what, { file: source.path, hint: `expected ${example}.txt, TRACKER/${example}.txt or TRACKER/${example}/${example}_001.txt${seen}` })
 }
 

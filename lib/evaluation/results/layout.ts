@@ -47,9 +47,10 @@ const plainFolders = new Set(['result', 'results', 'raw_results', 'raw_result', 
  * Finds the trackers of a source and their files.
  * @param entries    names of the source's files
  * @param own        what to call a tracker whose files lie at the top: the source's name
+ * @param subset     the benchmark's part: folders of another part are left aside
  * @returns trackers that have at least one annotated sequence
  */
-export function onePassLayout(entries: readonly string[], benchmark: string, sequences: readonly string[], own: string): TrackerFiles[] {
+export function onePassLayout(entries: readonly string[], benchmark: string, sequences: readonly string[], own: string, subset?: string): TrackerFiles[] {
   const known = new Set(sequences.flatMap((name) => [name, nameKey(name)]))
   const groups = new Map<string, Group>()
   for (const entry of entries) {
@@ -70,7 +71,7 @@ export function onePassLayout(entries: readonly string[], benchmark: string, seq
     else group.boxes.push({ entry, stem, run })
   }
   const trackers = [...groups.values()].map((group) => ({ folder: group.folder, files: filesOf(group, sequences) })).filter(({ files }) => files.sequences.size > 0)
-  const kept = ofThisBenchmark(trackers, benchmark)
+  const kept = ofThisBenchmark(trackers, benchmark, subset)
   const names = trackerNames(kept.map(({ folder }) => folder), own)
   return kept.map(({ files }, i) => ({ tracker: names[i] as string, ...files }))
 }
@@ -107,20 +108,34 @@ function filesOf(group: Group, sequences: readonly string[]): Omit<TrackerFiles,
   return { sequences: found, unknown: sortedNames(stems.filter((stem) => !used.has(stem))) }
 }
 
+/** `OTB2015`, or `NfS/240` where the folder names a part as well. */
 function benchmarkOf(folder: string): string | undefined {
   const key = nameKey(folder).replaceAll('_', '')
-  return benchmarks.find(({ name, aliases }) => key === nameKey(name).replaceAll('_', '') || (aliases.includes(key) && /[a-z]/.test(key)))?.name
+  // A number alone is too little to tell.
+  if (!/[a-z]/.test(key)) return undefined
+  for (const { name, aliases, subsets } of benchmarks) {
+    for (const known of [nameKey(name).replaceAll('_', ''), ...aliases]) {
+      if (key === known) return name
+      const part = /[a-z]/.test(known) && key.startsWith(known) ? subsets.find((subset) => nameKey(subset).replaceAll('_', '') === key.slice(known.length)) : undefined
+      if (part !== undefined) return `${name}/${part}`
+    }
+  }
+  return undefined
 }
 
-/** A folder of several benchmarks' results (OTB2013/TRACKER, OTB2015/TRACKER): those of another benchmark are not meant. */
-function ofThisBenchmark<T extends { folder: string }>(trackers: readonly T[], benchmark: string): T[] {
+/**
+ * A folder of several benchmarks' results (OTB2013/TRACKER, OTB2015/TRACKER; NfS30, NfS240): those of another benchmark, or of another part
+ * of it, are not meant.
+ */
+export function ofThisBenchmark<T extends { folder: string }>(trackers: readonly T[], benchmark: string, subset?: string): T[] {
   const named = trackers.map((tracker) => tracker.folder.split('/').map(benchmarkOf).filter((name) => name !== undefined))
-  if (!named.some((names) => names.includes(benchmark))) return [...trackers]
-  return trackers.filter((_, i) => named[i]?.length === 0 || named[i]?.includes(benchmark))
+  const isMeant = (names: readonly string[]): boolean => names.some((name) => name === benchmark || name === `${benchmark}/${subset ?? ''}`)
+  if (!named.some(isMeant)) return [...trackers]
+  return trackers.filter((_, i) => named[i]?.length === 0 || isMeant(named[i] ?? []))
 }
 
 /** The last folder that is a name; where two trackers would be called alike, as much of their paths as tells them apart. */
-function trackerNames(folders: readonly string[], own: string): string[] {
+export function trackerNames(folders: readonly string[], own: string): string[] {
   const telling = folders.map((folder) => folder.split('/').filter((part) => part !== '' && !plainFolders.has(nameKey(part)) && benchmarkOf(part) === undefined))
   const short = telling.map((parts) => parts.at(-1) ?? own)
   return short.map((name, i) => {

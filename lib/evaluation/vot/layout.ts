@@ -1,8 +1,8 @@
 /**
  * Where the files of VOT results lie in a folder or zip: `TRACKER/EXPERIMENT/SEQ/SEQ_001.txt`, with fewer folders or more above it.
  */
-import path from 'node:path'
 import { SiamError } from '../../errors.ts'
+import { ofThisBenchmark, ownName, trackerNames } from '../results/layout.ts'
 import type { ResultSource } from '../results/source.ts'
 import type { Annotations } from '../types.ts'
 
@@ -36,15 +36,15 @@ export function votLayout(source: ResultSource, annotations: Annotations, experi
   const names = new Set(source.list())
   const trackers = new Map<string, Map<string, { number: string; name: string }[]>>()
   for (const name of names) {
-    const match = /^(?:(.*)\/)?([^/]+)_(\d{3})\.(?:txt|bin)$/.exec(name)
+    const match = /^(?:(.*)\/)?([^/]+)_(\d{3})\.(?:txt|bin)$/i.exec(name)
     const sequence = known.get(match?.[2]?.toLowerCase() ?? '')
     if (match === null || sequence === undefined) continue
     // Of both forms the toolkit takes the text, too.
-    if (name.endsWith('.bin') && names.has(name.replace(/bin$/, 'txt'))) continue
+    if (/\.bin$/i.test(name) && names.has(name.replace(/bin$/i, 'txt'))) continue
     const folders = (match[1] ?? '').split('/').filter((part) => part !== '')
     // The sequence's own folder, where it has one, then the experiment's.
     if (folders.at(-1)?.toLowerCase() === sequence.toLowerCase()) folders.pop()
-    const kind = experiments.includes(folders.at(-1) ?? '') ? folders.pop() : undefined
+    const kind = experiments.includes(folders.at(-1)?.toLowerCase() ?? '') ? folders.pop()?.toLowerCase() : undefined
     if (kind !== undefined && kind !== experiment) continue
     const key = folders.join('/')
     const sequences = trackers.get(key) ?? new Map<string, { number: string; name: string }[]>()
@@ -57,8 +57,9 @@ export function votLayout(source: ResultSource, annotations: Annotations, experi
       hint: `expected TRACKER/${experiment}/SEQUENCE/SEQUENCE_001.txt`,
     })
   }
-  const own = path.basename(source.path).replace(source.kind === 'zip' ? /\.zip$/i : /$^/, '')
-  return [...trackers].map(([key, found]) => ({ tracker: key === '' ? own : path.posix.basename(key), sequences: filesOf(found, names, source) }))
+  const kept = ofThisBenchmark([...trackers].map(([folder, found]) => ({ folder, found })), annotations.benchmark)
+  const called = trackerNames(kept.map(({ folder }) => folder), ownName(source))
+  return kept.map(({ found }, i) => ({ tracker: called[i] as string, sequences: filesOf(found, names, source) }))
 }
 
 function filesOf(found: Map<string, { number: string; name: string }[]>, names: ReadonlySet<string>, source: ResultSource): Map<string, SequenceFiles> {

@@ -45,7 +45,7 @@ export async function readVotResults(source: string | ResultSource, annotations:
       const runs: Trajectory[] = []
       for (const run of files.runs) {
         const bytes = await source.read(run)
-        runs.push(run.endsWith('.bin') ? parseBinaryTrajectory(bytes, count, source.describe(run)) : parseTrajectory(bytes.toString('utf8'), count, source.describe(run)))
+        runs.push(/\.bin$/i.test(run) ? parseBinaryTrajectory(bytes, count, source.describe(run)) : parseTrajectory(bytes.toString('utf8'), count, source.describe(run)))
       }
       const result: VotSequenceResult = { runs, file: source.describe(files.runs[0] as string) }
       if (longTerm) result.confidences = await readConfidences(source, files, count)

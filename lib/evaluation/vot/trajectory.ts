@@ -12,14 +12,14 @@ export type VotLine = VotCode | readonly number[]
 export type Trajectory = readonly VotLine[]
 
 /**
- * Reads the lines of a result file. Numbers may be separated by commas, tabs or spaces. A region with a NaN counts as unknown, as in the
+ * Reads the lines of a result file. Numbers may be separated by commas, tabs or spaces. A region with a NaN or inf counts as unknown, as in the
  * VOT toolkits; their older form NaN,NaN,NaN,-code as that code.
  * @param frames  how many lines there must be
  * @param file    named in messages
  * @throws ERR_DATA for another number of lines, or a line that is neither a code nor a region, with its number
  */
 export function parseTrajectory(text: string, frames: number, file: string): Trajectory {
-  const lines = text.replace(/^\ufeff/, '').trimEnd().split(/\r?\n/)
+  const lines = text.replace(/^\ufeff/, '').trimEnd().split(/\r\n?|\n/)
   if (lines.length === 1 && lines[0] === '') throw new SiamError('ERR_DATA', `Expected ${frames} lines, one a frame, but the file is empty`, { file })
   if (lines.length !== frames) throw new SiamError('ERR_DATA', `Expected ${frames} lines, one a frame of the annotation, but found ${lines.length}`, { file, line: Math.min(lines.length, frames) })
   return lines.map((line, i) => parseLine(line, i + 1, file))
@@ -27,7 +27,7 @@ export function parseTrajectory(text: string, frames: number, file: string): Tra
 
 function parseLine(text: string, line: number, file: string): VotLine {
   const parts = text.trim().split(/\s*[,;\t ]\s*/)
-  const numbers = parts.map((part) => (/^[-+]?nan$/i.test(part) ? Number.NaN : part === '' ? undefined : finite(part)))
+  const numbers = parts.map((part) => (/^[-+]?(?:nan|inf(?:inity)?)$/i.test(part) ? Number.NaN : part === '' ? undefined : finite(part)))
   if (numbers.some((value) => value === undefined)) throw malformed(text, line, file)
   const values = numbers as number[]
   if (values.length === 1) {
