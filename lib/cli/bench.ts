@@ -41,7 +41,7 @@ export function registerBenchCommand(program: Command): void {
     bench
       .command(name)
       .description(description)
-      .argument('[options...]', 'options of the bench, for instance --rounds 3')
+      .argument('[options...]', `options of the bench, for instance --rounds 3; the top of bench/${name}.ts explains them`)
       .option('--json', 'print the report as JSON')
       .allowUnknownOption()
       .action(async (rest: string[], flags: { json?: boolean }) => {

@@ -50,13 +50,13 @@ Examples:
 SOURCE is a folder of .jpg, .png or .webp files, a pattern in quotes, the files themselves, a video (needs ffmpeg), or - for raw frames on standard
 input. Frames of a folder or pattern are taken in the order of their names (2.jpg before 10.jpg). --overlay writes numbered images into a folder, or
 an animation (.gif) or a video (.mp4, .webm, .mkv, .mov; needs ffmpeg). A box is x,y,w,h in pixels, x,y its left-top corner. --out has one box a line, the first being the
-given one. With --json: {"frame","box","score","seconds"} for each frame, frame 0 being the first.
-With several --init: lines of --out are frame,id,x,y,w,h, those of --json {"frame","objects":[{"id","box","score"}],"seconds"}; ids count from 0.`
+given one. With --json: {"frame","box","score","confidence","seconds"} for each frame, frame 0 being the first.
+With several --init: lines of --out are frame,id,x,y,w,h, those of --json {"frame","objects":[{"id","box","score","confidence"}],"seconds"}; ids count from 0.`
 
 export function registerTrackCommand(program: Command): void {
   program
     .command('track')
-    .description('follow one target through a sequence of images')
+    .description('follow one target or several through images or a video')
     .argument('<source...>', 'folder, pattern, files, video, or - (standard input)')
     .requiredOption('--config <file>', 'YAML file of the experiment (its test.track part)')
     .option('--set <key=value>', 'override a key of the configuration; may be repeated', (text: string, before: string[] = []) => [...before, text])

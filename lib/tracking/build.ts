@@ -56,6 +56,7 @@ export async function buildTracker(config: Config, options: TrackerOptions = {})
  * @throws as buildTracker()
  */
 export async function inContext<T>(config: Config, options: TrackerOptions, build: (context: TrackerContext) => T | Promise<T>): Promise<T> {
+  checkArguments(config, options)
   const { name, params } = selectedTracker(config)
   const precision = checkedPrecision(options.precision ?? 'fp32')
   await setThreads(options.threads)
@@ -67,6 +68,18 @@ export async function inContext<T>(config: Config, options: TrackerOptions, buil
   } catch (error) {
     if (ownsModel) (await model?.catch(() => undefined))?.dispose()
     throw error
+  }
+}
+
+const optionNames = ['weights', 'ema', 'model', 'device', 'threads', 'precision', 'log', 'shareWindows']
+
+function checkArguments(config: unknown, options: unknown): void {
+  if (typeof config !== 'object' || config === null) throw invalidArgument('what loadConfig() gives', 'config', config)
+  if (typeof options !== 'object' || options === null) throw invalidArgument('an object', 'options', options)
+  for (const key of Object.keys(options)) {
+    if (optionNames.includes(key)) continue
+    const nearest = nearestName(key, optionNames)
+    throw new SiamError('ERR_ARGUMENT', `there is no option ${JSON.stringify(key)} of a tracker`, { hint: nearest === undefined ? `known are ${optionNames.join(', ')}` : `did you mean ${nearest}?` })
   }
 }
 

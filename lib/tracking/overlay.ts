@@ -70,7 +70,7 @@ export class OverlayWriter {
     this.#sink = sink
   }
 
-  /** @throws ERR_IO when the folder cannot be made, ERR_SETUP for a video without ffmpeg */
+  /** @throws ERR_ARGUMENT for the name of a picture or of a video of another kind, ERR_IO when the folder cannot be made, ERR_SETUP for a video without ffmpeg */
   static async create(target: string, options: OverlayOptions = {}): Promise<OverlayWriter> {
     const { fps = 25 } = options
     const kind = path.extname(target).toLowerCase()
@@ -83,6 +83,9 @@ export class OverlayWriter {
       await findFfmpeg()
       await makeFolder(path.dirname(target))
       return new OverlayWriter(target, videoSink(target, fps))
+    }
+    if (otherFile.test(kind)) {
+      throw new SiamError('ERR_ARGUMENT', `drawn frames cannot be written as ${kind}`, { file: target, hint: 'a folder, an animation (.gif), or a video (.mp4, .webm, .mkv, .mov, .avi)' })
     }
     await makeFolder(target)
     return new OverlayWriter(target, { write: (index, picture) => writeJpeg(target, index, picture), close: async () => {}, abort: async () => {} })
@@ -110,6 +113,8 @@ export class OverlayWriter {
 }
 
 const videoTarget = /^\.(mp4|webm|mkv|mov|avi|m4v)$/
+/** What somebody who names a file means, though a folder may be called so. */
+const otherFile = /^\.(mpe?g|wmv|flv|ogv|3gp|m2?ts|apng|webp|png|jpe?g|bmp|tiff?)$/
 
 function videoSink(target: string, fps: number): PictureSink {
   let writer: VideoWriter | undefined

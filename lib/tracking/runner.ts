@@ -1,6 +1,7 @@
 /**
  * A tracker over the frames of one sequence.
  */
+import { invalidArgument } from '../errors.ts'
 import type { Frame } from './frame.ts'
 import type { MultiObjectTracker, ObjectResult } from './multi-object.ts'
 import type { Box, Tracker, TrackResult } from './tracker.ts'
@@ -24,6 +25,7 @@ export interface RunOptions {
  * @throws what init() and update() throw, and the signal's reason once it is aborted
  */
 export async function* trackSequence(tracker: Tracker, frames: Iterable<Frame> | AsyncIterable<Frame>, init: Box, options: RunOptions = {}): AsyncGenerator<SequenceStep, void, undefined> {
+  checkFrames(frames)
   let frame = 0
   for await (const image of frames) {
     options.signal?.throwIfAborted()
@@ -53,6 +55,7 @@ export interface ObjectsStep {
  * @param inits the objects in the first frame; their ids are their places here
  */
 export async function* trackObjects(tracker: MultiObjectTracker, frames: Iterable<Frame> | AsyncIterable<Frame>, inits: readonly Box[], options: RunOptions = {}): AsyncGenerator<ObjectsStep, void, undefined> {
+  checkFrames(frames)
   let frame = 0
   for await (const image of frames) {
     options.signal?.throwIfAborted()
@@ -67,4 +70,10 @@ export async function* trackObjects(tracker: MultiObjectTracker, frames: Iterabl
     yield { frame, objects, seconds: (performance.now() - start) / 1000 }
     frame += 1
   }
+}
+
+/** A string is iterable, too: of its letters. */
+function checkFrames(frames: unknown): void {
+  const iterable = typeof frames === 'object' && frames !== null && (Symbol.asyncIterator in frames || Symbol.iterator in frames)
+  if (!iterable || ArrayBuffer.isView(frames)) throw invalidArgument('an iterable or async iterable of frames (a list of paths, openVideo(), rawFrames())', 'frames', frames)
 }

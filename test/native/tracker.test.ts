@@ -180,6 +180,15 @@ describe('SiamFCppTracker', () => {
     await expect(tracker.init(bad as never, box)).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(message) })
   })
 
+  it('takes the clamped bytes of a canvas', async () => {
+    const bytes = pixels()
+    await tracker.init({ data: bytes, width, height, channels: 3, format: 'rgb' }, box)
+    const plain = await tracker.update({ data: bytes, width, height, channels: 3, format: 'rgb' })
+    const clamped = new Uint8ClampedArray(bytes)
+    await tracker.init({ data: clamped, width, height, channels: 3, format: 'rgb' }, box)
+    expect(await tracker.update({ data: clamped, width, height, channels: 3, format: 'rgb' })).toEqual(plain)
+  })
+
   it('says when the network gives no finite numbers', async () => {
     const own = await buildModel(config, { part: 'test', pretrained: false })
     const state = await own.stateDict()
@@ -198,6 +207,14 @@ describe('SiamFCppTracker', () => {
     await expect(buildTracker(config, { model, weights: 'x.pkl' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
     const alexnet = await loadConfig(shared('reference-configs', 'train', 'got10k', 'siamfcpp_alexnet-trn.yaml'))
     await expect(buildTracker(alexnet, { weights: shared('golden', 'ckpt', 'tinyconv_epoch-0.pkl') })).rejects.toMatchObject({ code: 'ERR_CHECKPOINT', message: expect.stringMatching(/another model/) })
+  })
+
+  it('takes no path for a configuration, no unknown option, and no path for a list of frames', async () => {
+    await expect(buildTracker('my.yaml' as never, { model })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: 'Expected what loadConfig() gives for config but received "my.yaml" of type string' })
+    await expect(buildTracker(config, { wieghts: 'x.pkl' } as never)).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/"wieghts"/), hint: 'did you mean weights?' })
+    for (const frames of ['frames/', undefined, new Uint8Array(4)]) {
+      await expect(trackSequence(tracker, frames as never, box).next()).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/an iterable or async iterable of frames/) })
+    }
   })
 
   it('finds sizes that do not fit the network', async () => {

@@ -63,6 +63,7 @@ describe('siamtrain track', () => {
     ['a first box outside', ['--init', '9000,10,20,20'], 2, /ERR_ARGUMENT.*overlaps the frame/],
     ['unknown weights', ['--init', init, '--weights', '/nowhere/epoch-1.pkl'], 1, /ERR_IO.*nowhere/],
     ['no GPU', ['--init', init, '--device', 'cuda:99'], 1, /ERR_DEVICE/],
+    ['an overlay of a kind that is not written', ['--init', init, '--overlay', '/nowhere/drawn.mpg'], 2, /ERR_ARGUMENT.*drawn\.mpg.*\.mpg.*\.mp4/],
     ['an unwritable result', ['--init', init, '--out', '/nowhere/boxes.txt'], 1, /ERR_IO.*nowhere/],
   ])('fails in one line for %s', async (_, more, code, message) => {
     const outcome = await runCli(track(...more))

@@ -62,7 +62,7 @@ const sequencesAtATime = 16
 export async function openBenchmark(name: string, root: string, options: OpenBenchmarkOptions = {}): Promise<Benchmark> {
   const { benchmark, subset } = findBenchmark(name, options.subset)
   const source = path.resolve(root)
-  if (!(await isDirectory(source))) throw new SiamError('ERR_DATA', `the folder of ${benchmark.name} is not there`, { file: source })
+  if (!(await isDirectory(source))) throw new SiamError('ERR_DATA', `the folder of ${benchmark.name} is not there`, { file: source, hint: 'data_root of the tester in the configuration says where it is, or --benchmark NAME=FOLDER' })
   const all = await (layouts[benchmark.name] as Layout)(source, benchmark.name, subset)
   const planned = chosen(all, options.sequences, benchmark.name)
   const { there, missing } = await lookFor(planned)

@@ -43,7 +43,7 @@ async function sha256(file: string): Promise<string> {
   try {
     for await (const bytes of createReadStream(file)) hash.update(bytes as Buffer)
   } catch (cause) {
-    throw new SiamError('ERR_IO', `the weights cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { file, cause })
+    throw new SiamError('ERR_IO', `the weights cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { file, hint: 'name others with --weights, or set test.track.model.task_model.SiamTrack.pretrain_model_path', cause })
   }
   return hash.digest('hex')
 }
