@@ -12,7 +12,7 @@ export function evaluationTable(evaluation: Evaluation): string {
   const columns = columnsIn(evaluation.columns, trackers.map(({ scores }) => scores))
   const count = namesOf(trackers.map(({ sequences }) => sequences), ({ sequence }) => sequence).length
   const rows = trackers.map(({ tracker, scores }) => [tracker, ...columns.map(({ id, digits }) => formatScore(scores[id], digits))])
-  return [`${benchmarkTitle(evaluation)}: ${count} sequences, conventions of ${evaluation.compat}`, '', ...textTable(['Tracker', ...columns.map(({ title }) => title)], rows)].join('\n')
+  return [`${benchmarkTitle(evaluation)}: ${count} ${count === 1 ? 'sequence' : 'sequences'}, conventions of ${evaluation.compat}`, '', ...textTable(['Tracker', ...columns.map(({ title }) => title)], rows)].join('\n')
 }
 
 /**
