@@ -27,7 +27,7 @@ const evaluation = (...trackers: TrackerEvaluation[]): Evaluation => ({
 describe('tables', () => {
   it('the best tracker comes first; a number that is not there is a dash', () => {
     expect(evaluationTable(evaluation(tracker('b', 0.5), tracker('longer', 0.68, { scores: { auc: 0.68, fps: 12.34 } })))).toBe(
-      ['OTB2015: 1 sequences, conventions of otb', '', 'Tracker    AUC   FPS', '-------  -----  ----', 'longer   0.680  12.3', 'b        0.500     –'].join('\n'),
+      ['OTB2015: 1 sequence, conventions of otb', '', 'Tracker    AUC   FPS', '-------  -----  ----', 'longer   0.680  12.3', 'b        0.500     –'].join('\n'),
     )
     expect(evaluationTable(evaluation(tracker('a', 0.5)))).not.toContain('FPS')
   })
