@@ -59,7 +59,8 @@ export async function buildMultiObjectTracker(config: Config, options: MultiObje
 }
 
 /**
- * Follows objects that may come and go. Their boxes are those of single trackers, within the noise of float32 sums.
+ * Follows objects that may come and go. Their boxes are those of single trackers, within the noise of float32 sums; in int8 all have the
+ * ranges of the objects of init() (docs/precision.md).
  * Calls run in order; all frames of a sequence have one size; init() may be called again for another sequence.
  */
 export class MultiObjectTracker implements Disposable {
@@ -112,7 +113,8 @@ export class MultiObjectTracker implements Disposable {
   }
 
   /**
-   * Adds objects on the way, as they are in `frame`: commonly the one that was updated last. The other objects are not moved.
+   * Adds objects on the way, as they are in `frame`: commonly the one that was updated last. The other objects are not moved, and the
+   * weights are those that they have.
    * @returns their ids; an id is not used again before the next init()
    * @throws as init(), and ERR_ARGUMENT before init(), ERR_DATA for a frame of another size than the first one. Nothing is added then.
    */

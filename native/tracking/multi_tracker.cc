@@ -41,19 +41,26 @@ core::TemplateFeatures joined(const std::vector<core::TemplateFeatures>& each) {
 
 }  // namespace
 
-std::vector<MultiTracker::Target> MultiTracker::started(const std::vector<Rect4>& boxes, int64_t first_id) const {
+std::vector<MultiTracker::Target> MultiTracker::started(const std::vector<Rect4>& boxes, int64_t first_id, bool alone) const {
   std::vector<Target> targets;
+  std::vector<SiamFcppTracker::First> looks;
+  std::vector<at::Tensor> z_crops, x_crops;
   for (const Rect4& box : boxes) {
     auto tracker = make_(reader_);
-    tracker->init_from_reader(box);
+    looks.push_back(tracker->first_look(box));
+    z_crops.push_back(looks.back().z_crop);
+    x_crops.push_back(looks.back().x_crop);
     targets.push_back({first_id + static_cast<int64_t>(targets.size()), std::move(tracker)});
   }
+  if (targets.empty()) return targets;
+  if (alone) network_->start(at::cat(z_crops), at::cat(x_crops));
+  for (size_t i = 0; i < targets.size(); ++i) targets[i].tracker->begin(std::move(looks[i]));
   return targets;
 }
 
 std::vector<int64_t> MultiTracker::init(FrameInput frame, const std::vector<Rect4>& boxes) {
   reader_->open(std::move(frame));
-  auto targets = started(boxes, 0);
+  auto targets = started(boxes, 0, /*alone=*/true);
   // What an empty list starts with is found out, too.
   if (targets.empty()) reader_->whole();
   targets_ = std::move(targets);
@@ -73,7 +80,8 @@ std::vector<int64_t> MultiTracker::add(FrameInput frame, const std::vector<Rect4
                                         std::to_string(reader_->width()) + "x" + std::to_string(reader_->height()),
                         reader_->file());
   }
-  auto added = started(boxes, next_id_);
+  // Beside others the network stays as it is: their boxes must not change.
+  auto added = started(boxes, next_id_, /*alone=*/targets_.empty());
   std::vector<int64_t> ids;
   for (auto& target : added) {
     ids.push_back(target.id);

@@ -29,7 +29,8 @@ class MultiTracker {
   /// Forgets all targets and starts with these; their ids are 0, 1, …
   /// @throws as SiamFcppTracker::init(); the targets then are those of before
   std::vector<int64_t> init(FrameInput frame, const std::vector<Rect4>& boxes);
-  /// Adds targets as they are in `frame`, which has the size of the first; the others are not moved.     @returns their ids
+  /// Adds targets as they are in `frame`, which has the size of the first; the others are not moved. Beside others the network keeps the
+  /// weights and ranges that it began with.     @returns their ids
   /// @throws as init()
   std::vector<int64_t> add(FrameInput frame, const std::vector<Rect4>& boxes);
   /// @returns false when there is no such target
@@ -43,7 +44,8 @@ class MultiTracker {
     int64_t id;
     std::shared_ptr<SiamFcppTracker> tracker;
   };
-  std::vector<Target> started(const std::vector<Rect4>& boxes, int64_t first_id) const;
+  /// @param alone  there will be no other targets: the network begins anew, with these
+  std::vector<Target> started(const std::vector<Rect4>& boxes, int64_t first_id, bool alone) const;
   /// Which target's crop each is searched in: its own, or that of one before it. Searches are changed to suit.
   std::vector<size_t> shared_crops(std::vector<SiamFcppTracker::Search>& searches) const;
   /// The network on the crops of `owners`, all of one size, for all targets that are searched in them.

@@ -15,8 +15,8 @@ class Network {
  public:
   virtual ~Network() = default;
 
-  /// Before a target's first template: its template and search crops, both of the first frame. A network may take its weights or what it
-  /// needs to know of the pictures from here.
+  /// Before the first template of targets that begin together: their template and search crops, [N,…] both, of the first frame. A network may
+  /// take its weights or what it needs to know of the pictures from here; when it throws it is as before.
   virtual void start(const at::Tensor& z_crops, const at::Tensor& x_crops) {}
   virtual core::TemplateFeatures template_features(const at::Tensor& z_crops) = 0;
   /// What a search image gives whatever the template is, so that several templates share it.

@@ -38,10 +38,10 @@ SiamFcppTracker::SiamFcppTracker(std::shared_ptr<Network> network, const Tracker
       shared_reader_(reader ? std::move(reader) : std::make_shared<FrameReader>()),
       reader_(*shared_reader_) {}
 
-at::Tensor SiamFcppTracker::crop(const data::FrameView& view, const data::CropSquare& square) {
+at::Tensor SiamFcppTracker::crop(const data::FrameView& view, const data::CropSquare& square, const data::Bgr& border) {
   // Interleaved: the network on the CPU takes it as it is.
   const at::Tensor out = at::empty({1, square.out_size, square.out_size, 3}, at::kByte);
-  data::WarpCrop(view, square, border_, data::PixelLayout::kInterleaved, scratch_, out.data_ptr<uint8_t>());
+  data::WarpCrop(view, square, border, data::PixelLayout::kInterleaved, scratch_, out.data_ptr<uint8_t>());
   return out.permute({0, 3, 1, 2});
 }
 
@@ -53,10 +53,12 @@ data::CropSquare SiamFcppTracker::square_around(const Target& target, int out_si
 
 void SiamFcppTracker::init(FrameInput frame, const Rect4& box) {
   reader_.open(std::move(frame));
-  init_from_reader(box);
+  First first = first_look(box);
+  network_->start(first.z_crop, first.x_crop);
+  begin(std::move(first));
 }
 
-void SiamFcppTracker::init_from_reader(const Rect4& box) {
+SiamFcppTracker::First SiamFcppTracker::first_look(const Rect4& box) {
   const Target state = Target::of(box);
   const bool positive = box[2] > 0 && box[3] > 0 && std::isfinite(state.cx) && std::isfinite(state.cy) && std::isfinite(state.w * state.h);
   if (!positive) throw SiamException("ERR_ARGUMENT", "init: Expected a box x,y,w,h of positive size but received " + text(box));
@@ -66,15 +68,19 @@ void SiamFcppTracker::init_from_reader(const Rect4& box) {
                         reader_.file());
   }
   const data::FrameView view = reader_.whole();
-  border_ = reader_.mean();
-  z_crop_ = crop(view, square_around(state, options_.z_size));
-  network_->start(z_crop_, crop(view, square_around(state, options_.x_size)));
-  features_ = network_->template_features(z_crop_);
+  const data::Bgr border = reader_.mean();
+  return {state, crop(view, square_around(state, options_.z_size), border), crop(view, square_around(state, options_.x_size), border), border};
+}
+
+void SiamFcppTracker::begin(First first) {
+  features_ = network_->template_features(first.z_crop);
+  border_ = first.border;
+  z_crop_ = std::move(first.z_crop);
   frame_width_ = reader_.width();
   frame_height_ = reader_.height();
-  state_ = state;
+  state_ = first.state;
   x_crop_ = score_ = at::Tensor();
-  initialized(view);
+  initialized(reader_.whole());
 }
 
 void SiamFcppTracker::check_frame() const {

@@ -30,6 +30,12 @@ class SiamFcppTracker : public Tracker {
     data::CropSquare square;
     std::vector<double> window;  ///< of a crop that another target is in the middle of; else none
   };
+  /// A target in its first frame.
+  struct First {
+    Target state;
+    at::Tensor z_crop, x_crop;  ///< what network_->start() takes
+    data::Bgr border;
+  };
   /// What a frame gave, before the tracker takes it on.
   struct Found {
     TrackStep step;
@@ -45,7 +51,10 @@ class SiamFcppTracker : public Tracker {
   std::vector<std::pair<std::string, at::Tensor>> debug() const override;
 
   /// The parts of init() and update(), for several targets in one frame: it lies in the reader already.
-  void init_from_reader(const Rect4& box);
+  /// What a target looks like in its first frame. Changes nothing.     @throws as init()
+  First first_look(const Rect4& box);
+  /// Begins with it; the network was started with its crops.
+  void begin(First first);
   /// @throws ERR_ARGUMENT before init, ERR_DATA for a frame of another size
   void check_frame() const;
   Search search(const std::optional<Rect4>& prior) const;
@@ -86,7 +95,8 @@ class SiamFcppTracker : public Tracker {
   virtual void updated(const TrackStep& step) {}
 
   /// The square around `center`'s target that is a template (side z_size), or a search image.
-  at::Tensor crop(const data::FrameView& view, const data::CropSquare& square);
+  at::Tensor crop(const data::FrameView& view, const data::CropSquare& square) { return crop(view, square, border_); }
+  at::Tensor crop(const data::FrameView& view, const data::CropSquare& square, const data::Bgr& border);
   data::CropSquare square_around(const Target& target, int out_size, float* scale = nullptr) const;
   /// fetch_all() of one template.
   Output fetch(const core::HeadOutput& head, int64_t cells) const;

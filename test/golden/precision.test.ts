@@ -153,3 +153,37 @@ describe('precision', () => {
   })
 })
 
+describe.each(['fp32', 'bf16', 'int8'] as const)('%s with numbers that are none', (precision) => {
+  const values = (entry: NamedRawTensor, change: (value: number) => number): NamedRawTensor => ({ ...entry, data: new Uint8Array(new Float32Array(new Uint8Array(entry.data).buffer).map(change).buffer) })
+  it.each([
+    ['a weight is NaN', 'c_x.conv.weight', () => Number.NaN],
+    // Finite, and their scale is not.
+    ['a variance is below zero', 'basemodel.conv2a.bn.running_var', () => -1],
+    ['weights are so large that sums overflow', 'basemodel.conv3a.conv.weight', (value: number) => Math.sign(value) * 3e38],
+  ] as const)('says so where %s, and tracks again with good ones', async (_what, name, change) => {
+    using model = await buildModel(tiny, { part: 'test', pretrained: false, seed: 3 })
+    const state = await model.stateDict()
+    expect(state.map((entry) => entry.name)).toContain(name)
+    await model.loadStateDict(state.map((entry) => (entry.name === name ? values(entry, change) : entry)))
+    using tracker = await buildSiamFCpp(tiny, { model, precision, threads: 1 })
+    await tracker.init(bagFrame(1), firstBox)
+    await expect(tracker.update(bagFrame(2))).rejects.toMatchObject({ code: 'ERR_NONFINITE' })
+    await model.loadStateDict(state)
+    await tracker.init(bagFrame(1), firstBox)
+    expect((await tracker.update(bagFrame(2))).box.every(Number.isFinite)).toBe(true)
+  })
+})
+
+it.each(['fp32', 'bf16', 'int8'] as const)('%s: a frame of one colour, a tiny target and grey pixels', async (precision) => {
+  using tracker = await buildSiamFCpp(tiny, { weights: weights(), precision, threads: 1 })
+  const plain = (level: number, channels = 3) => ({ data: new Uint8Array(80 * 60 * channels).fill(level), width: 80, height: 60, channels, format: 'bgr' as const })
+  for (const level of [0, 255]) {
+    await tracker.init(plain(level), [30, 20, 1, 1])
+    const { box, score } = await tracker.update(plain(level))
+    expect([...box, score].every(Number.isFinite)).toBe(true)
+    await tracker.init(plain(level, 1), [30, 20, 1, 1])
+    expect((await tracker.update(plain(level, 1))).box).toEqual(box)
+    // What was not there in the first frame saturates.
+    expect((await tracker.update(plain(255 - level))).box.every(Number.isFinite)).toBe(true)
+  }
+})

@@ -32,7 +32,8 @@ struct WinogradShape {
   int64_t tiles() const { return N * tiles_y() * tiles_x(); }
 };
 
-/// Whether this processor has the instructions: AVX-512, and VNNI for words.
+/// Whether this processor has the instructions: AVX-512, and VNNI for words. With SIAMFCPP_NO_AVX512 in the environment it has not, so that what
+/// other processors run can be tried.
 bool winograd_available(bool words);
 
 /// Weights w [O,C,r,r] as the products take them. @param packed [O/32][36][C][32]

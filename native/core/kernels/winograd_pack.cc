@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <vector>
 
 #include "winograd.h"
@@ -47,6 +48,8 @@ void each(const float* w, int64_t C, int64_t r, int64_t block, Store store) {
 }  // namespace
 
 bool winograd_available(bool words) {
+  static const bool off = std::getenv("SIAMFCPP_NO_AVX512") != nullptr;
+  if (off) return false;
 #if defined(__x86_64__) && defined(__GNUC__)
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && (!words || __builtin_cpu_supports("avx512vnni"));
 #else

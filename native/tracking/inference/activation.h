@@ -53,7 +53,7 @@ class Quantizer {
   /// @param on  whether Pass::kRun makes bytes
   explicit Quantizer(bool on) : on_(on) {}
   Activation run(const Activation& x, Pass pass);
-  void forget() { range_ = Range{}; }
+  Range& range() { return range_; }
 
  private:
   bool on_;

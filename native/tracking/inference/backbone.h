@@ -16,8 +16,11 @@ class Backbone {
   virtual ~Backbone() = default;
   /// @param image [N,3,H,W] uint8 BGR     @returns features [N,C,H',W']: bytes or float32
   virtual Activation run(const at::Tensor& image, Pass pass) = 0;
-  void forget_ranges() {
-    for (auto& layer : layers_) layer->range() = Range{};
+  /// Of all layers' bytes; what layers share comes several times.
+  std::vector<Range*> ranges() {
+    std::vector<Range*> all;
+    for (auto& layer : layers_) all.push_back(&layer->range());
+    return all;
   }
 
  protected:

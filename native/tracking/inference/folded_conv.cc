@@ -33,6 +33,9 @@ uint64_t hash_of(const uint8_t* bytes, size_t size, uint64_t seed) {
   return hash;
 }
 
+/// A sum is not finite when a value is not: one pass without a mask.
+bool finite(const at::Tensor& values) { return std::isfinite(values.detach().sum(at::kDouble).item<double>()); }
+
 }  // namespace
 
 WeightTable::WeightTable(const std::vector<core::StateEntry>& entries) {
@@ -60,7 +63,11 @@ FoldedConv WeightTable::fold(const std::string& conv, const std::string& bn, con
     weight = weight * scale.view({-1, 1, 1, 1});
     bias = (bias - get(bn + ".running_mean")) * scale + get(bn + ".bias");
   }
-  return {weight.to(at::kFloat), bias.to(at::kFloat), options};
+  FoldedConv folded{weight.to(at::kFloat), bias.to(at::kFloat), options};
+  // Sums with much larger weights overflow, and nothing later would tell: a ReLU of oneDNN makes 0 of a NaN.
+  constexpr double kMost = 1e30;
+  finite_ = finite_ && finite(folded.weight) && finite(folded.bias) && folded.weight.abs().max().item<double>() < kMost;
+  return folded;
 }
 
 uint64_t fingerprint(const std::vector<core::StateEntry>& entries) {
@@ -74,8 +81,7 @@ uint64_t fingerprint(const std::vector<core::StateEntry>& entries) {
 
 bool all_finite(const std::vector<core::StateEntry>& entries) {
   for (const auto& entry : entries) {
-    // A sum is not finite when a value is not: one pass without a mask.
-    if (at::isFloatingType(entry.tensor.scalar_type()) && !std::isfinite(entry.tensor.detach().sum(at::kDouble).item<double>())) return false;
+    if (at::isFloatingType(entry.tensor.scalar_type()) && !finite(entry.tensor)) return false;
   }
   return true;
 }

@@ -38,6 +38,8 @@ class WeightTable {
   FoldedConv fold(const std::string& name, const ConvOptions& options) const { return fold(name + ".conv", name + ".bn", options); }
   /// A parameter of one value.
   float number(const std::string& name) const;
+  /// Whether all that was folded is finite, and far from the largest numbers: weights that are may give a scale that is not (a variance below zero).
+  bool folded_finite() const { return finite_; }
   /// Outputs of a convolution's weight.
   int64_t width(const std::string& name) const;
 
@@ -46,6 +48,7 @@ class WeightTable {
   at::Tensor get(const std::string& name) const;  ///< float64, contiguous
 
   std::map<std::string, at::Tensor> tensors_;
+  mutable bool finite_ = true;
 };
 
 /// A number that changes when any weight does: which weights a network was folded from.

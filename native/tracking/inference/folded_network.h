@@ -10,7 +10,7 @@
 namespace siam::tracking::inference {
 
 /// start() takes the model's weights as they are then, so that a model may be trained on between two targets; in 8 bits it also takes the
-/// ranges of the activations from the first frame. Nothing a later frame changes. docs/precision.md. Thread: engine.
+/// ranges of the activations from the crops, those that hold for all of them. Nothing a later frame changes. docs/precision.md. Thread: engine.
 class FoldedNetwork : public Network {
  public:
   FoldedNetwork(core::SiamTrack model, Arithmetic arithmetic);
@@ -21,15 +21,24 @@ class FoldedNetwork : public Network {
   core::HeadOutput head(const core::SearchFeatures& search, const core::TemplateFeatures& features) override;
 
  private:
-  void fold();
+  struct Folded {
+    uint64_t fingerprint = 0;
+    bool finite = true;
+    std::unique_ptr<Backbone> backbone;
+    std::unique_ptr<Head> head;
+
+    /// Takes the ranges from the crops of all targets; when it throws they are those of before.     @returns whether all was finite
+    bool observe(const at::Tensor& z_crops, const at::Tensor& x_crops);
+  };
+
+  /// The model's weights as they are, folded anew where they changed.
+  std::shared_ptr<Folded> folded() const;
   void check_started() const;
 
   core::SiamTrack model_;
   const Arithmetic arithmetic_;
-  uint64_t fingerprint_ = 0;
-  bool finite_ = true;
-  std::unique_ptr<Backbone> backbone_;
-  std::unique_ptr<Head> head_;
+  std::shared_ptr<Folded> folded_;
+  bool tame_ = true;  ///< the activations that ranges were taken from were finite
 };
 
 }  // namespace siam::tracking::inference

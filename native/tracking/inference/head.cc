@@ -57,11 +57,13 @@ Head::Head(const WeightTable& weights, const core::DenseboxHeadOptions& options,
   box_bias_ = box.bias.contiguous();
 }
 
-void Head::forget_ranges() {
+std::vector<Range*> Head::ranges() {
+  std::vector<Range*> all;
   for (const auto* tower : {&cls_tower_, &box_tower_}) {
-    for (const auto& layer : *tower) layer->range() = Range{};
+    for (const auto& layer : *tower) all.push_back(&layer->range());
   }
-  for (auto* quantizer : {&f_x_, &c_out_, &r_out_}) quantizer->forget();
+  for (auto* quantizer : {&f_x_, &c_out_, &r_out_}) all.push_back(&quantizer->range());
+  return all;
 }
 
 core::TemplateFeatures Head::template_features(const Activation& f_z) { return {c_z_k_->run(f_z, Pass::kFloat).values, r_z_k_->run(f_z, Pass::kFloat).values}; }

@@ -19,7 +19,8 @@ class Head {
   core::SearchFeatures search_features(const Activation& f_x, int64_t x_size, Pass pass);
   /// @throws ERR_SHAPE as core::DenseboxHead does
   core::HeadOutput match(const core::SearchFeatures& search, const core::TemplateFeatures& features, Pass pass);
-  void forget_ranges();
+  /// Of all activations that become bytes.
+  std::vector<Range*> ranges();
 
  private:
   using Layer = std::shared_ptr<ConvLayer>;

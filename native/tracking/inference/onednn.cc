@@ -47,20 +47,43 @@ at::Tensor run(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& 
   return call(op, {x.contiguous(at::MemoryFormat::ChannelsLast), packed, bias, padding_of(options), both(options.stride), both(1), options.groups, end_of(options), nothing(), ""});
 }
 
-ByteWeights pack_bytes(const FoldedConv& conv, int32_t zero) {
+namespace {
+
+ByteWeights packed_bytes(const FoldedConv& conv, int32_t zero, double most) {
   static const auto op = operation("onednn::qconv_prepack");
-  constexpr double kMost = 127;
   ByteWeights made;
   made.zero = zero;
-  made.scales = conv.weight.abs().amax({1, 2, 3}).div(kMost).clamp_min(1e-12);
+  made.scales = conv.weight.abs().amax({1, 2, 3}).div(most).clamp_min(1e-12);
   made.zeros = at::zeros({conv.weight.size(0)}, at::kInt);
   const at::Tensor scales = made.scales.view({-1, 1, 1, 1});
-  const at::Tensor rounded = (conv.weight / scales).round().clamp(-kMost, kMost);
+  const at::Tensor rounded = (conv.weight / scales).round().clamp(-most, most);
   made.sums = (rounded * scales).sum({1, 2, 3});
   const auto& o = conv.options;
   made.packed = call(op, {rounded.to(at::kChar), made.scales, 1.0, static_cast<int64_t>(zero), both(o.stride), padding_of(o), both(1), o.groups, c10::IValue()});
   return made;
 }
+
+/// Whether sums of the largest bytes there are come out right.
+bool exact_bytes() {
+  constexpr int64_t kChannels = 64, kSide = 3;
+  constexpr int kMost = 127, kPixel = 255;
+  ConvOptions options;
+  options.relu = false;
+  const FoldedConv conv{at::ones({kChannels, kChannels, kSide, kSide}), at::zeros({kChannels}), options};
+  const Activation x{at::full({1, kChannels, kSide, kSide}, kPixel, at::kByte), {1, 0}};
+  const at::Tensor sums = run_bytes(x, packed_bytes(conv, 0, kMost), conv.bias, options, std::nullopt);
+  const double right = static_cast<double>(kPixel * kChannels * kSide * kSide);
+  return (sums.to(at::kDouble) - right).abs().max().item<double>() < 1e-3 * right;
+}
+
+}  // namespace
+
+int weight_byte() {
+  static const int most = exact_bytes() ? 127 : 64;
+  return most;
+}
+
+ByteWeights pack_bytes(const FoldedConv& conv, int32_t zero) { return packed_bytes(conv, zero, weight_byte()); }
 
 at::Tensor run_bytes(const Activation& x, const ByteWeights& weights, const at::Tensor& bias, const ConvOptions& options, const std::optional<ByteScale>& out) {
   static const auto op = operation("onednn::qconv_pointwise");

@@ -27,6 +27,9 @@ struct ByteWeights {
   int32_t zero = 0;          ///< of the images that it was packed for
 };
 ByteWeights pack_bytes(const FoldedConv& conv, int32_t zero);
+/// The largest byte of a weight whose products add up exactly here: 127, or 64 where pairs of them are summed in 16 bits, which then saturate
+/// (x86 without VNNI: 2 · 255 · 127 is more than 32767). Found out by trying, once.
+int weight_byte();
 /// @param out  scale of the output's bytes, or nothing for float32
 at::Tensor run_bytes(const Activation& x, const ByteWeights& weights, const at::Tensor& bias, const ConvOptions& options, const std::optional<ByteScale>& out);
 
