@@ -109,6 +109,12 @@ export class OverlayWriter {
   }
 }
 
+/** Whether a target is one file; else it is a folder. */
+export function isOverlayFile(target: string): boolean {
+  const kind = path.extname(target).toLowerCase()
+  return kind === '.gif' || videoTarget.test(kind)
+}
+
 const videoTarget = /^\.(mp4|webm|mkv|mov|avi|m4v)$/
 
 function videoSink(target: string, fps: number): PictureSink {

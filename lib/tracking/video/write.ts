@@ -54,7 +54,7 @@ export class VideoWriter {
     if (width !== this.#options.width || height !== this.#options.height) {
       throw new SiamError('ERR_DATA', `Expected frames of ${this.#options.width}x${this.#options.height} as the first one but received ${width}x${height}`, { file: this.file })
     }
-    if (this.#child.exitCode !== null) throw this.#failed()
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw this.#failed()
     if (!this.#child.stdin.write(data)) await Promise.race([once(this.#child.stdin, 'drain').catch(() => {}), this.#closed])
   }
 
@@ -65,7 +65,12 @@ export class VideoWriter {
       await rm(this.#temporary, { force: true })
       throw this.#failed()
     }
-    await rename(this.#temporary, this.file)
+    try {
+      await rename(this.#temporary, this.file)
+    } catch (cause) {
+      await rm(this.#temporary, { force: true })
+      throw new SiamError('ERR_IO', `the video cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { file: this.file, cause })
+    }
   }
 
   /** Leaves no file. */
