@@ -1,7 +1,7 @@
 /** `siamtrain track` on a video and on a pipe; overlays as an animation and a video. */
 import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import os, { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -87,6 +87,14 @@ describe.skipIf(ffmpeg === undefined)('a video', () => {
     })()).rejects.toMatchObject({ code: 'ERR_IO', message: expect.stringContaining('the video cannot be written') })
     await writer.abort()
     expect(readdirSync(dir).filter((name) => name.includes('killed'))).toEqual([])
+  })
+
+  it('removes what a killed process left of one', async () => {
+    const left = `${at('left.mp4')}.tmp-${os.hostname().replace(/[^A-Za-z0-9_.]/g, '_')}-999999999-0-0.mp4`
+    writeFileSync(left, 'half a video')
+    const writer = await VideoWriter.create(at('left.mp4'), { width: 16, height: 16, fps: 25 })
+    await writer.abort()
+    expect(existsSync(left)).toBe(false)
   })
 
   it('that cannot take its name is an error, and leaves no other file', async () => {
