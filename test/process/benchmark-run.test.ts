@@ -1,7 +1,7 @@
 /** Benchmarks run by worker processes: results do not depend on how many, nor on being stopped; faults cost one sequence. */
-import { copyFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openBenchmark } from '../../lib/evaluation/benchmarks/index.ts'
 import { lockResults } from '../../lib/evaluation/tester/manifest.ts'
 import { runTesters, type TestOutcome, type TestProgress } from '../../lib/evaluation/tester/index.ts'
@@ -81,6 +81,17 @@ describe('runTesters', () => {
     expect(mended).toMatchObject({ sequences: 4, kept: 2, failed: [] })
     expect(mended!.evaluation!.trackers[0]!.sequences.map(({ sequence }) => sequence).sort()).toEqual(['Basketball', 'Biker', 'Bird1', 'Bird2'])
     expect(existsSync(path.join(mended!.results, 'times', 'Bird1_time.txt'))).toBe(true)
+  })
+
+  it('refuses weights that are replaced while it runs', async () => {
+    const own = data('own.pkl')
+    copyFileSync(weights(), own)
+    vi.stubEnv('REPLACING_WEIGHTS', weights())
+    vi.stubEnv('REPLACED_WEIGHTS', own)
+    const replacing = new URL('../helpers/benchmarks/replacing-worker.ts', import.meta.url).href
+    await expect(runTestersOn('GOT-10k', data('got'), { out: out('replaced'), weights: own, modules: [replacing] })).rejects.toMatchObject({ code: 'ERR_IO', file: own, message: expect.stringContaining('the weights were changed') })
+    vi.unstubAllEnvs()
+    expect(readdirSync(out('replaced'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('_001.txt'))).toEqual([])
   })
 
   it('leaves results alone into which another run writes', async () => {

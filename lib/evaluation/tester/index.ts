@@ -18,6 +18,7 @@ import { WorkerPool } from './pool.ts'
 import { isFinished, type ResultFormat, writeResults } from './result-files.ts'
 import type { SequenceTask } from './sequence-run.ts'
 import { packSubmission } from './submission.ts'
+import { unchanged } from './unchanged.ts'
 
 export { servers } from './submission.ts'
 export type { BenchmarkRequest } from './plan.ts'
@@ -100,6 +101,8 @@ export async function runTesters(config: Config, options: RunTestersOptions = {}
   const plans = testPlans(config, options.out, options.benchmarks)
   const setup = setupOf(config, options)
   const { config: _, weights, ...run } = setup
+  // Workers read the weights later than this, one that takes a dead one's place hours later.
+  const sameWeights = await unchanged(weights, 'the weights')
   const settings = await runSettings(config, weights, { ema: run.ema, device: run.device.split(':')[0] as string, threads: run.threads, precision: run.precision })
   // Everything is opened before anything runs: what is missing shows at once, not hours later.
   const benchmarks: Benchmark[] = []
@@ -109,7 +112,7 @@ export async function runTesters(config: Config, options: RunTestersOptions = {}
   using _lock = lockResults(folders)
   for (const folder of folders) await claimFolder(folder, settings, options.fresh === true)
   const outcomes: TestOutcome[] = []
-  await using pool = new WorkerPool(options.workers ?? (setup.device === 'cpu' ? availableParallelism() : 1), setup, options.signal)
+  await using pool = new WorkerPool(options.workers ?? (setup.device === 'cpu' ? availableParallelism() : 1), setup, sameWeights, options.signal)
   for (const [i, plan] of plans.entries()) outcomes.push(await runPlan(plan, benchmarks[i] as Benchmark, pool, options))
   return outcomes
 }
