@@ -117,6 +117,7 @@ async function print(outcomes: readonly TestOutcome[], flags: TestFlags, say: (l
         say(`${name}: report in ${folder}`)
       }
     }
+    if (outcome.secret && outcome.failed.length === 0 && outcome.submission === undefined) say(`${name}: only a server has its annotations, and it takes whole benchmarks: without the other sequences no zip is packed`)
     if (outcome.submission !== undefined) say(`${name}: its annotations are not public. Send ${outcome.submission} to ${servers[outcome.benchmark] ?? 'its server'}`)
   }
   if (flags.json === true) {

@@ -1,8 +1,7 @@
 /**
  * `siamtrain track`: frames, weights and a box in the first frame → a box in every frame.
  */
-import { access, constants, readFile } from 'node:fs/promises'
-import path from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { writeFileAtomically } from '../checkpoint/atomic-file.ts'
 import { loadConfig, warningText, type Config } from '../config/index.ts'
@@ -21,6 +20,7 @@ import { buildMultiObjectTracker } from '../tracking/multi-object.ts'
 import { trackObjects, trackSequence } from '../tracking/runner.ts'
 import { checkBox, type Box } from '../tracking/siamfcpp-tracker.ts'
 import { withSignals } from './common.ts'
+import { checkOutputs } from './track-outputs.ts'
 
 export interface TrackFlags {
   config: string
@@ -89,8 +89,7 @@ async function track(sources: string[], flags: TrackFlags, signal: AbortSignal):
   if (inits.length === 0) throw new SiamError('ERR_ARGUMENT', 'Expected --init x,y,w,h (or --groundtruth FILE, whose first box is then taken)')
   if (truth !== undefined && source.exact && source.count !== undefined) checkTruth(truth, source.count, flags)
   const config = await loadConfig(flags.config, flags.set ?? [], { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
-  // Found before the frames take their time.
-  if (flags.out !== undefined) await checkFolder(flags.out)
+  await checkOutputs(flags, [...source.files, ...[flags.groundtruth, flags.config, flags.weights].filter((file) => file !== undefined)])
   const { weights, ema, device, threads, precision } = flags
   const options = { weights, ema, device, threads, precision, log: say }
   const overlay = flags.overlay === undefined ? undefined : await OverlayWriter.create(flags.overlay, { fps: flags.fps ?? source.fps })
@@ -162,15 +161,6 @@ function checkTruth(truth: readonly Box[], frames: number, { groundtruth }: Trac
   throw new SiamError('ERR_DATA', `Expected a groundtruth box for each of the ${frames} frames but found ${truth.length}`, { file: groundtruth })
 }
 
-/** @throws ERR_IO when the file's folder is not there or cannot be written to */
-async function checkFolder(file: string): Promise<void> {
-  try {
-    await access(path.dirname(path.resolve(file)), constants.W_OK)
-  } catch (cause) {
-    throw new SiamError('ERR_IO', `cannot write: ${cause instanceof Error ? cause.message : String(cause)}`, { file, hint: 'choose a folder that is there and that you may write to', cause })
-  }
-}
-
 function drawn(boxes: readonly Box[], truth: Box | undefined): DrawnBox[] {
   return [...(truth === undefined ? [] : [{ box: truth, color: truthColor }]), ...boxes.map((box, id) => ({ box, color: objectColor(id) }))]
 }
@@ -217,7 +207,8 @@ function rawOf(text: string): RawFormat {
 
 function rateOf(text: string): number {
   const value = Number(text)
-  if (!(value > 0 && value <= 1000)) throw new InvalidArgumentError('Expected a number of frames a second, above 0.')
+  // Slower, the formats of videos cannot say it.
+  if (!(value >= 0.01 && value <= 1000)) throw new InvalidArgumentError('Expected a number of frames a second, from 0.01 to 1000.')
   return value
 }
 

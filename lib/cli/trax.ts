@@ -1,9 +1,10 @@
 /**
  * `siamtrain trax`: the configured tracker as a TraX server, for the VOT toolkits.
  */
-import { InvalidArgumentError, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { loadConfig, warningText } from '../config/index.ts'
 import { SiamError } from '../errors.ts'
+import type { TrackPrecision } from '../native/addon.ts'
 import { checkedDevice } from '../native/device.ts'
 import { buildTracker } from '../tracking/index.ts'
 import { serveTrax, type TraxVersion } from '../trax/index.ts'
@@ -20,6 +21,7 @@ interface TraxFlags {
   protocol: TraxVersion
   device: string
   threads?: number
+  precision: TrackPrecision
 }
 
 const examples = `
@@ -44,6 +46,7 @@ export function registerTraxCommand(program: Command): void {
     .option('--name <name>', "what the toolkit is told as the tracker's name (default: the tracker's own)")
     .option('--protocol <version>', 'version of the protocol, 1 to 4: up to 3, initialize carries the image too', versionOf, 3)
     .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
+    .addOption(new Option('--precision <type>', 'arithmetic of the network').choices(['fp32', 'bf16', 'int8']).default('fp32'))
     .option('--threads <n>', 'threads of libtorch (default: all cores)', positive)
     .addHelpText('after', examples)
     .action(async (file: string | undefined, flags: TraxFlags) => {
@@ -57,9 +60,9 @@ async function trax(file: string, flags: TraxFlags, signal: AbortSignal): Promis
   const say = (line: string): void => void process.stderr.write(`${line}\n`)
   checkedDevice(flags.device, '--device')
   const config = await loadConfig(file, flags.set ?? [], { onWarning: (warning) => say(`Warning: ${warningText(warning)}`) })
-  const { weights, ema, device, threads, protocol } = flags
+  const { weights, ema, device, threads, precision, protocol } = flags
   // A tracker that cannot be built must not say hello.
-  using tracker = await buildTracker(config, { weights, ema, device, threads, log: say })
+  using tracker = await buildTracker(config, { weights, ema, device, threads, precision, log: say })
   const port = process.env.TRAX_SOCKET
   const transport = port === undefined || port === '' ? standardTransport() : await socketTransport(port, signal)
   signal.addEventListener('abort', transport.abort, { once: true })

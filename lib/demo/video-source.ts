@@ -163,7 +163,14 @@ export class VideoSource implements DemoSource {
         break
       }
       reading.taken += 1
-      if (reading.taken > this.#kept) await this.#keep(step.value)
+      if (reading.taken <= this.#kept) continue
+      try {
+        await this.#keep(step.value)
+      } catch (error) {
+        // The frame is gone from this reading: whoever asks again has to get it, not the one behind it.
+        await this.#stop()
+        throw error
+      }
     }
     return index < this.#kept ? this.#path(index) : undefined
   }

@@ -45,7 +45,10 @@ export interface Annotations<S extends AnnotatedSequence = AnnotatedSequence> {
   sequences: readonly S[]
 }
 
-export type Benchmark = Annotations<BenchmarkSequence>
+export interface Benchmark extends Annotations<BenchmarkSequence> {
+  /** true: not all sequences of the benchmark; some were chosen, or are missing. */
+  partial?: boolean
+}
 
 /** What one tracker gave for one sequence of a one-pass benchmark. */
 export interface SequenceResult {

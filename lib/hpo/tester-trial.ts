@@ -2,10 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ioError } from '../checkpoint/io-error.ts'
-import { loadConfig } from '../config/index.ts'
+import { loadConfig, requireTest } from '../config/index.ts'
 import { SiamError } from '../errors.ts'
 import { runTesters, type RunTestersOptions } from '../evaluation/tester/index.ts'
 import type { TestPlan } from '../evaluation/tester/plan.ts'
+import { unchanged } from '../evaluation/tester/unchanged.ts'
 import type { EvaluateTrial } from './search.ts'
 
 export interface TesterTrials {
@@ -22,16 +23,20 @@ export interface TesterTrials {
 /**
  * @returns the evaluation of trials, by the benchmark's main score. A trial's sequences of an earlier rung, or of a run that was stopped, are
  *   not tracked again: they are in its folder.
- * @throws (when called) ERR_CONFIG when the file of the configuration has changed since, ERR_DATA for a sequence that cannot be tracked,
+ * @throws (when called) ERR_IO when the weights have changed since, ERR_CONFIG when the file of the configuration has changed since, ERR_DATA for a sequence that cannot be tracked,
  *   ERR_NONFINITE when the tracker's numbers run away; what runTesters throws
  */
 export async function testerTrials({ file, overrides, plan, folder, run }: TesterTrials): Promise<EvaluateTrial> {
   const before = await read(file)
+  const weights = run.weights ?? requireTest(await loadConfig(file, overrides, { onWarning: () => {} })).model?.task_model.SiamTrack?.pretrain_model_path ?? ''
+  const sameWeights = weights === '' ? undefined : await unchanged(weights, 'the weights')
   return async ({ trial, overrides: drawn, sequences, workers, signal }) => {
+    await sameWeights?.()
     const config = await loadConfig(file, [...overrides, ...drawn], { onWarning: () => {} })
     if ((await read(file)) !== before) throw new SiamError('ERR_CONFIG', 'The configuration was changed while the search ran', { file, hint: 'put it back and call again, or begin anew (--fresh)' })
     const request = { benchmark: plan.benchmark, root: plan.root, ...(plan.subset === undefined ? {} : { subset: plan.subset }) }
     const [outcome] = await runTesters(config, { ...run, out: trialFolder(folder, trial), workers, sequences, benchmarks: [request], signal })
+    await sameWeights?.()
     const failed = outcome?.failed[0]
     if (failed !== undefined) {
       const { error, sequence } = failed

@@ -112,6 +112,12 @@ export class OverlayWriter {
   }
 }
 
+/** Whether a target is one file; else it is a folder. */
+export function isOverlayFile(target: string): boolean {
+  const kind = path.extname(target).toLowerCase()
+  return kind === '.gif' || videoTarget.test(kind)
+}
+
 const videoTarget = /^\.(mp4|webm|mkv|mov|avi|m4v)$/
 /** What somebody who names a file means, though a folder may be called so. */
 const otherFile = /^\.(mpe?g|wmv|flv|ogv|3gp|m2?ts|apng|webp|png|jpe?g|bmp|tiff?)$/

@@ -60,6 +60,21 @@ describe('a video as a source', () => {
     await source.close()
   })
 
+  it('loses no frame that there was no room for', async () => {
+    const video = madeVideo(4)
+    const stored = new StoredBytes(1 << 20)
+    const source = await open(video, stored)
+    const leave = source.use()
+    const others = stored.limit - stored.used
+    stored.take(others)
+    await expect(source.frame(1)).rejects.toMatchObject({ status: 413 })
+    stored.give(others)
+    expect(levelOf(await source.frame(1))).toBe(10)
+    expect(levelOf(await source.frame(3))).toBe(30)
+    leave()
+    await source.close()
+  })
+
   it('stops decoding when the last tab leaves, and goes on where it was', async () => {
     const video = madeVideo(6)
     const source = await open(video)

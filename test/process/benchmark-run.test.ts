@@ -1,8 +1,9 @@
 /** Benchmarks run by worker processes: results do not depend on how many, nor on being stopped; faults cost one sequence. */
-import { copyFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openBenchmark } from '../../lib/evaluation/benchmarks/index.ts'
+import { lockResults } from '../../lib/evaluation/tester/manifest.ts'
 import { runTesters, type TestOutcome, type TestProgress } from '../../lib/evaluation/tester/index.ts'
 import { makeGot10kPart, makeOtb, makeTrackingNetTest, makeVot, makeVotLongTerm } from '../helpers/benchmarks/make.ts'
 import { lineCount, resultsIn, tinyConfig, tracker, weights } from '../helpers/benchmarks/run.ts'
@@ -82,6 +83,29 @@ describe('runTesters', () => {
     expect(existsSync(path.join(mended!.results, 'times', 'Bird1_time.txt'))).toBe(true)
   })
 
+  it('refuses weights that are replaced while it runs', async () => {
+    const own = data('own.pkl')
+    copyFileSync(weights(), own)
+    vi.stubEnv('REPLACING_WEIGHTS', weights())
+    vi.stubEnv('REPLACED_WEIGHTS', own)
+    const replacing = new URL('../helpers/benchmarks/replacing-worker.ts', import.meta.url).href
+    await expect(runTestersOn('GOT-10k', data('got'), { out: out('replaced'), weights: own, modules: [replacing] })).rejects.toMatchObject({ code: 'ERR_IO', file: own, message: expect.stringContaining('the weights were changed') })
+    vi.unstubAllEnvs()
+    expect(readdirSync(out('replaced'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('_001.txt'))).toEqual([])
+  })
+
+  it('leaves results alone into which another run writes', async () => {
+    const folder = path.join(out('two'), 'GOT-Benchmark', 'result', 'GOT-10k', tracker)
+    const before = resultsIn(folder)
+    const run = () => runTestersOn('GOT-10k', data('got'), { out: out('two'), fresh: true, evaluate: false, modules: ['file:///nowhere.js'] })
+    {
+      using _lock = lockResults([folder])
+      await expect(run()).rejects.toMatchObject({ code: 'ERR_IO', message: 'another process is testing into this folder', file: folder })
+      expect(resultsIn(folder)).toEqual(before)
+    }
+    expect(existsSync(`${folder}.run.lock`)).toBe(false)
+  })
+
   it('a worker that dies costs its sequence, and another one goes on', async () => {
     const dying = new URL('../helpers/benchmarks/dying-worker.ts', import.meta.url).href
     const [outcome] = await runTestersOn('GOT-10k', data('got'), { out: out('dying'), modules: [dying] })
@@ -144,6 +168,15 @@ describe('protocols and submissions', () => {
     expect([...zip.keys()]).toEqual(['a.txt', 'b.txt'])
     expect(lineCount(zip.get('b.txt')!.toString())).toBe(11)
     expect([got!.evaluation, tn!.evaluation]).toEqual([undefined, undefined])
+  })
+
+  it('of a part of such a benchmark no zip is packed, and a whole one stays', async () => {
+    const { submission } = outcomes.get('TrackingNet')!
+    const before = readFileSync(submission!)
+    const [part] = await runTestersOn('TrackingNet', data('tn'), { out: out('all'), sequences: ['a'] })
+    expect(part).toMatchObject({ kept: 1, sequences: 1, secret: true })
+    expect(part!.submission).toBeUndefined()
+    expect(readFileSync(submission!)).toEqual(before)
   })
 })
 

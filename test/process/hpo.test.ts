@@ -1,14 +1,16 @@
 /** `siamtrain hpo` as a user calls it: files, killed and called again, two at a time, wrong calls. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseXml } from '@rgrove/parse-xml'
 import { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { registerHpoCommand } from '../../lib/cli/hpo.ts'
+import { openSearchBenchmark } from '../../lib/hpo/benchmark.ts'
+import { testerTrials } from '../../lib/hpo/tester-trial.ts'
 import { lockFolder } from '../../lib/lock-folder.ts'
 import { makeGot10kPart } from '../helpers/benchmarks/make.ts'
-import { configFile, resultsIn, tracker, weights } from '../helpers/benchmarks/run.ts'
+import { configFile, resultsIn, tinyConfig, tracker, weights } from '../helpers/benchmarks/run.ts'
 import { removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
 import { collect, runCli, startCli } from '../helpers/run-cli.ts'
 
@@ -62,6 +64,18 @@ describe('siamtrain hpo', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining('ERR_IO')])
     expect(stderr).toContain('another process is searching with this folder')
     expect(existsSync(file('locked', '.jsonl'))).toBe(false)
+  })
+
+  it('scores no trial with weights that were replaced meanwhile', async () => {
+    const own = path.join(dir, 'own.pkl')
+    copyFileSync(weights(), own)
+    const overrides = [`test.track.tester.GOT10kTester.data_root=${path.join(dir, 'got')}`]
+    const { plan, sequences } = await openSearchBenchmark(await tinyConfig(...overrides), undefined, {})
+    const evaluate = await testerTrials({ file: configFile(), overrides, plan, folder: path.join(dir, 'replaced'), run: { weights: own } })
+    copyFileSync(own, `${own}.new`)
+    renameSync(`${own}.new`, own)
+    await expect(evaluate({ trial: 0, overrides: [], sequences, workers: 1, signal: new AbortController().signal })).rejects.toMatchObject({ code: 'ERR_IO', file: own, message: expect.stringContaining('the weights were changed') })
+    expect(existsSync(path.join(dir, 'replaced'))).toBe(false)
   })
 
   it('refuses bad ranges before anything is written', async () => {

@@ -1,5 +1,5 @@
 /** `siamtrain track` as a user calls it: results on stdout, files whole or not there, errors in one line, Ctrl-C. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -70,6 +70,27 @@ describe('siamtrain track', () => {
     expect(outcome.code).toBe(code)
     expect(outcome.stderr).toMatch(message)
     expect(outcome.stderr.trim().split('\n')).toHaveLength(1)
+  })
+
+  it.each([
+    ['the frames themselves', (own: string) => ['--overlay', own], /ERR_ARGUMENT.*--overlay would replace a frame that is read, 00000002\.jpg/],
+    ['the frames, by a link', (own: string) => ['--overlay', `${own}-link`], /ERR_ARGUMENT.*--overlay would replace a frame/],
+    ['a frame by the boxes', (own: string) => ['--out', path.join(own, '00000001.jpg')], /ERR_ARGUMENT.*--out would replace a file that is read/],
+    ['the annotations by the boxes', (own: string) => ['--out', path.join(own, 'truth.txt'), '--groundtruth', path.join(own, 'truth.txt')], /ERR_ARGUMENT.*--out would replace/],
+    ['a folder by the boxes', (own: string) => ['--out', own], /ERR_IO.*Expected a file for --out/],
+    ['a folder by an animation', (own: string) => ['--overlay', `${own}.gif`], /ERR_IO.*Expected a file for --overlay/],
+  ])('never replaces %s', async (_, more, message) => {
+    const own = mkdtempSync(path.join(dir, 'own-'))
+    for (const k of [1, 2]) copyFileSync(path.join(frames, `${k}.jpg`), path.join(own, `0000000${k}.jpg`))
+    writeFileSync(path.join(own, 'truth.txt'), `${init}\n${init}\n`)
+    symlinkSync(own, `${own}-link`)
+    mkdirSync(`${own}.gif`)
+    const files = (): Buffer[] => ['00000001.jpg', '00000002.jpg', 'truth.txt'].map((name) => readFileSync(path.join(own, name)))
+    const before = files()
+    // Not the folder's first file: any of them counts.
+    const { stderr } = await runCli(['track', path.join(own, '00000002.jpg'), path.join(own, '00000001.jpg'), '--config', config(), '--weights', weights(), '--quiet', '--init', init, ...more(own)])
+    expect(stderr).toMatch(message)
+    expect(files()).toEqual(before)
   })
 
   it('stops at a corrupt frame, names it, and writes no result', async () => {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 
 const folder = fileURLToPath(new URL('../../lib/demo/page/', import.meta.url))
 const page = (name: string): Promise<any> => import(pathToFileURL(path.join(folder, name)).href) // eslint-disable-line typescript/no-explicit-any
@@ -120,5 +120,32 @@ describe('the page', () => {
 
   it('has small files', () => {
     for (const name of readdirSync(folder)) expect(readFileSync(path.join(folder, name), 'utf8').split('\n').length, name).toBeLessThan(500)
+  })
+})
+
+describe("the page's session", () => {
+  it('takes of two sources that are opened in haste the second, whatever comes of the first', async () => {
+    const sockets: EventTarget[] = []
+    vi.stubGlobal('location', { host: '127.0.0.1:1' })
+    vi.stubGlobal('WebSocket', class extends EventTarget {
+      static CONNECTING = 0
+      readyState = 0
+      constructor() {
+        super()
+        sockets.push(this)
+      }
+    })
+    const say = (message: object): boolean => sockets[0]!.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) }))
+    const { Session } = await page('session.js')
+    const session = new Session({ changed: () => {}, box: () => {}, problem: () => {} })
+    for (const answer of [{ type: 'opened', source: { id: 'a' }, width: 1, height: 1 }, { type: 'failed', at: 'open', problem: { message: 'no a' } }]) {
+      const first = session.open('a').catch((problem: { message: string }) => problem.message)
+      const second = session.open('b')
+      say(answer)
+      say({ type: 'opened', source: { id: 'b' }, width: 2, height: 2 })
+      expect(await first).toBe('another source was chosen')
+      expect(await second).toMatchObject({ source: { id: 'b' }, width: 2 })
+    }
+    vi.unstubAllGlobals()
   })
 })

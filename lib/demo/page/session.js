@@ -24,6 +24,8 @@ export class Session {
   #refused = false
   /** @type {Waiting<Opened> | undefined} */
   #opening
+  /** How many answers to `open` are to come: in their order, and only the last one is waited for. */
+  #opens = 0
   /** @type {Waiting<Step> | undefined} */
   #starting
   /** @type {Waiting<Step | undefined> | undefined} */
@@ -44,7 +46,9 @@ export class Session {
           this.#refused = true
           this.#lost(problem)
         },
-        opened: (message) => this.#opening?.resolve(message),
+        opened: (message) => {
+          if (--this.#opens === 0) this.#opening?.resolve(message)
+        },
         box: (message) => this.#box(message),
         end: ({ run, frames }) => {
           if (run !== this.run) return
@@ -69,6 +73,7 @@ export class Session {
     return new Promise((resolve, reject) => {
       this.#opening?.reject({ message: 'another source was chosen' })
       this.#opening = { key: 0, resolve, reject }
+      this.#opens += 1
       this.connection.send({ op: 'open', source })
     })
   }
@@ -129,8 +134,9 @@ export class Session {
 
   /** @param {{ at: string, run?: number, frame?: number, problem: Problem }} message */
   #failed({ at, run, frame, problem }) {
-    if (at === 'open') this.#opening?.reject(problem)
-    else if (at === 'init') this.#starting?.reject(problem)
+    if (at === 'open') {
+      if (--this.#opens === 0) this.#opening?.reject(problem)
+    } else if (at === 'init') this.#starting?.reject(problem)
     else if (at !== 'track') this.listener.problem(problem)
     else if (run === this.run) {
       this.stalled = frame

@@ -68,7 +68,7 @@ export async function openBenchmark(name: string, root: string, options: OpenBen
   const { there, missing } = await lookFor(planned)
   if (there.length === 0 || (missing.length > 0 && options.allowMissing !== true)) throw missingSequences(benchmark.name, source, planned.length, missing)
   const sequences = await readAll(there, options.signal)
-  return { benchmark: benchmark.name, ...(subset === undefined ? {} : { subset }), protocol: benchmark.protocol, source, sequences }
+  return { benchmark: benchmark.name, ...(subset === undefined ? {} : { subset }), protocol: benchmark.protocol, source, sequences, ...(there.length < all.length ? { partial: true } : {}) }
 }
 
 function chosen(all: readonly PlannedSequence[], wanted: readonly string[] | undefined, benchmark: string): readonly PlannedSequence[] {

@@ -11,13 +11,14 @@ import { checkedPrecision } from '../../tracking/build.ts'
 import { openBenchmark } from '../benchmarks/index.ts'
 import type { Benchmark, BenchmarkSequence, Evaluation } from '../types.ts'
 import { evaluateRun } from './evaluate-run.ts'
-import { claimFolder, runSettings } from './manifest.ts'
+import { claimFolder, lockResults, runSettings } from './manifest.ts'
 import type { WorkerSetup } from './messages.ts'
 import { type BenchmarkRequest, type TestPlan, testPlans } from './plan.ts'
 import { WorkerPool } from './pool.ts'
 import { isFinished, type ResultFormat, writeResults } from './result-files.ts'
 import type { SequenceTask } from './sequence-run.ts'
 import { packSubmission } from './submission.ts'
+import { unchanged } from './unchanged.ts'
 
 export { servers } from './submission.ts'
 export type { BenchmarkRequest } from './plan.ts'
@@ -80,9 +81,11 @@ export interface TestOutcome {
   sequences: number
   kept: number
   failed: FailedSequence[]
+  /** Only the benchmark's server has the annotations. */
+  secret: boolean
   /** Absent where sequences failed, annotations are secret, or it was not asked for. */
   evaluation?: Evaluation
-  /** The zip for the benchmark's server, where its annotations are secret. */
+  /** The zip for the benchmark's server, where its annotations are secret and all of it was tracked. */
   submission?: string
 }
 
@@ -98,14 +101,18 @@ export async function runTesters(config: Config, options: RunTestersOptions = {}
   const plans = testPlans(config, options.out, options.benchmarks)
   const setup = setupOf(config, options)
   const { config: _, weights, ...run } = setup
+  // Workers read the weights later than this, one that takes a dead one's place hours later.
+  const sameWeights = await unchanged(weights, 'the weights')
   const settings = await runSettings(config, weights, { ema: run.ema, device: run.device.split(':')[0] as string, threads: run.threads, precision: run.precision })
   // Everything is opened before anything runs: what is missing shows at once, not hours later.
   const benchmarks: Benchmark[] = []
   for (const plan of plans) benchmarks.push(await openPlanned(plan, options))
   // Parts of a benchmark may share a folder: it is claimed once.
-  for (const folder of new Set(plans.map((plan) => plan.folder))) await claimFolder(folder, settings, options.fresh === true)
+  const folders = new Set(plans.map((plan) => plan.folder))
+  using _lock = lockResults(folders)
+  for (const folder of folders) await claimFolder(folder, settings, options.fresh === true)
   const outcomes: TestOutcome[] = []
-  await using pool = new WorkerPool(options.workers ?? (setup.device === 'cpu' ? availableParallelism() : 1), setup, options.signal)
+  await using pool = new WorkerPool(options.workers ?? (setup.device === 'cpu' ? availableParallelism() : 1), setup, sameWeights, options.signal)
   for (const [i, plan] of plans.entries()) outcomes.push(await runPlan(plan, benchmarks[i] as Benchmark, pool, options))
   return outcomes
 }
@@ -143,12 +150,14 @@ async function runPlan(plan: TestPlan, benchmark: Benchmark, pool: WorkerPool, o
     benchmark: plan.benchmark,
     subset: plan.subset,
     tracker: plan.tracker,
+    secret: plan.secret,
     results: plan.folder,
     sequences: benchmark.sequences.length - failed.length,
     kept,
     failed,
   }
   if (failed.length > 0) return outcome
+  if (plan.secret && benchmark.partial === true) return outcome
   if (plan.secret) outcome.submission = await packSubmission(format, plan.folder, benchmark.sequences.map(({ name }) => name))
   else if (options.evaluate !== false) outcome.evaluation = await evaluateRun(benchmark, plan.folder)
   return outcome

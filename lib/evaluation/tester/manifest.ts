@@ -10,6 +10,7 @@ import { writeFileAtomically } from '../../checkpoint/atomic-file.ts'
 import { requireTest, type Config } from '../../config/index.ts'
 import { errorCode, isMissing } from '../../data/files.ts'
 import { SiamError } from '../../errors.ts'
+import { lockBy } from '../../lock-folder.ts'
 import { makeFolder } from '../../make-folder.ts'
 
 /** Dotted key → value: all that the boxes depend on. */
@@ -19,6 +20,35 @@ const format = 1
 
 export function manifestFile(folder: string): string {
   return `${folder}.run.json`
+}
+
+/**
+ * Keeps other runs out of these folders of results, which need not be there yet: two that write the same files, or one that removes what the
+ * other one writes (`--fresh`), would end in a mixture.
+ * @returns `Symbol.dispose` lets them in again; so does the end of the process
+ * @throws ERR_IO when another run has one of them, or nothing can be written there
+ */
+export function lockResults(folders: Iterable<string>): Disposable {
+  const locks: Disposable[] = []
+  const free = (): void => locks.splice(0).forEach((lock) => lock[Symbol.dispose]())
+  try {
+    for (const folder of folders) {
+      makeAbove(folder)
+      locks.push(lockBy(`${folder}.run.lock`, folder, 'testing into this folder'))
+    }
+  } catch (error) {
+    free()
+    throw error
+  }
+  return { [Symbol.dispose]: free }
+}
+
+function makeAbove(folder: string): void {
+  try {
+    makeFolder(path.dirname(folder))
+  } catch (cause) {
+    throw new SiamError('ERR_IO', `the folder cannot be made: ${cause instanceof Error ? cause.message : String(cause)}`, { file: path.dirname(folder), cause })
+  }
 }
 
 /**
@@ -77,11 +107,7 @@ export async function claimFolder(folder: string, settings: RunSettings, fresh: 
       throw new SiamError('ERR_ARGUMENT', `the results there were made with other settings: ${differing.join('; ')}`, { file: folder, hint: 'begin anew with --fresh, which removes them, or write to another folder (--out)' })
     }
   }
-  try {
-    makeFolder(path.dirname(file))
-  } catch (cause) {
-    throw new SiamError('ERR_IO', `the folder cannot be made: ${cause instanceof Error ? cause.message : String(cause)}`, { file: path.dirname(file), cause })
-  }
+  makeAbove(folder)
   await writeFileAtomically(file, (sink) => sink(Buffer.from(`${JSON.stringify({ format, settings }, null, 2)}\n`)))
 }
 

@@ -26,12 +26,15 @@ export class WorkerPool implements AsyncDisposable {
   readonly #setup: WorkerSetup
   readonly #signal: AbortSignal | undefined
   readonly #stop = new AbortController()
+  readonly #built: () => Promise<void>
   readonly #idle: Worker[] = []
   readonly #abort = (): void => this.#stop.abort(this.#signal?.reason)
 
-  constructor(size: number, setup: WorkerSetup, signal?: AbortSignal) {
+  /** @param built  called after each worker has built its tracker; what it throws ends the run */
+  constructor(size: number, setup: WorkerSetup, built: () => Promise<void>, signal?: AbortSignal) {
     this.#size = size
     this.#setup = setup
+    this.#built = built
     this.#signal = signal
     signal?.addEventListener('abort', this.#abort, { once: true })
     if (signal?.aborted === true) this.#abort()
@@ -83,6 +86,7 @@ export class WorkerPool implements AsyncDisposable {
     const worker = new Worker(this.#stop.signal)
     try {
       await worker.setUp(this.#setup)
+      await this.#built()
     } catch (error) {
       await worker.end()
       throw error
