@@ -1,62 +1,16 @@
 /**
  * Hyper-parameters of `test.track.pipeline.SiamFCppOnlineTracker` → what the native online classifier takes.
  */
+import { onlineDefaults } from '../config/online-defaults.ts'
 import type { SiamError } from '../errors.ts'
 import type { OnlineActivation, OnlineSpec } from '../native/addon.ts'
 import type { TrackerContext } from './registry.ts'
 import { badParameter } from './spec.ts'
 
-/** The original's, for a configuration that names the tracker but has no section for it. */
-export const onlineDefaults = {
-  online_score_weight: 0.5,
-  projection_reg: 1e-4,
-  use_projection_matrix: true,
-  update_projection_matrix: true,
-  compressed_dim: 128,
-  proj_init_method: 'pca',
-  projection_activation: 'none',
-  use_attention_layer: true,
-  channel_attention: true,
-  spatial_attention: 'pool',
-  att_activation: 'relu',
-  filter_reg: 1e-1,
-  raw_fea_size: 26,
-  z_kernel_size: [4, 4],
-  filter_init_method: 'randn',
-  reponse_activation: ['mlu', 0.05],
-  use_augmentation: true,
-  augmentation_expansion_factor: 2,
-  augmentation_shift_factor: 1 / 3,
-  augmentation_shift: false,
-  augmentation_scale: false,
-  augmentation_rotate: [5, -5, 10, -10, 20, -20, 30, -30, 45, -45, -60, 60],
-  augmentation_relativeshift: [[0.6, 0.6], [-0.6, 0.6], [0.6, -0.6], [-0.6, -0.6]],
-  augmentation_fliplr: true,
-  augmentation_blur: [[2, 0.2], [0.2, 2], [3, 1], [1, 3], [2, 2]],
-  augmentation_dropout: [7, 0.2],
-  precond_learning_rate: 0.01,
-  init_samples_minimum_weight: 0.25,
-  sample_memory_size: 250,
-  output_sigma_factor: 0.25,
-  optimizer: 'GaussNewtonCG',
-  init_CG_iter: 60,
-  init_GN_iter: 6,
-  train_skipping: 10,
-  CG_iter: 5,
-  post_init_CG_iter: 0,
-  fletcher_reeves: false,
-  CG_forgetting_rate: false,
-  advanced_localization: true,
-  hard_negative_learning_rate: 0.02,
-  hard_negative_CG_iter: 5,
-  target_not_found_threshold: 0.25,
-  target_neighborhood_scale: 2.2,
-  distractor_threshold: 0.8,
-  displacement_scale: 0.8,
-  hard_negative_threshold: 0.5,
-} as const
+/** Accepted and not read: they only served debugging, or ways that the original has no code for. docs/online-tracker.md names each. */
+export const withoutEffect = ['debug_show', 'online_debug_show', 'att_fc1_reg', 'att_fc2_reg', 'att_init_method', 'CG_optimizer', 'optimizer_step_length', 'optimizer_momentum', 'analyze_convergence'] as const
 
-type Key = keyof typeof onlineDefaults
+type Key = Exclude<keyof typeof onlineDefaults, (typeof withoutEffect)[number]>
 
 const isPair = (value: unknown): value is [number, number] => Array.isArray(value) && value.length === 2 && value.every((v) => typeof v === 'number' && Number.isFinite(v))
 
