@@ -66,9 +66,12 @@ function describe(value: unknown): string {
   if (value === null) return 'null of type null'
   if (value === undefined) return 'undefined of type undefined'
   const type = Array.isArray(value) ? 'array' : typeof value
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes) of type object`
   let text: string
   try {
-    text = typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value))
+    // JSON has no NaN.
+    if (Array.isArray(value) && value.every((part) => typeof part === 'number')) text = `[${value.join(',')}]`
+    else text = JSON.stringify(value) ?? String(value)
   } catch {
     text = String(value)
   }

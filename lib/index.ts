@@ -42,12 +42,40 @@ export type { Verdict } from './pipeline/verdict.ts'
 
 export { Tensor } from './native/tensor.ts'
 export type { TensorArray, TensorOptions } from './native/tensor.ts'
-export type { DType, LossSpec, ModelSpec, NamedRawTensor, ParameterInfo, RawTensor, SkippedSample } from './native/addon.ts'
+export type { DType, LossSpec, ModelSpec, NamedRawTensor, ParameterInfo, RawTensor, SkippedSample, TrackPrecision } from './native/addon.ts'
 
-export { buildTracker, openVideo, rawFrames, SiamFCppTracker, trackSequence } from './tracking/index.ts'
-export type { Box, Frame, PixelFrame, RawFormat, RunOptions, SequenceStep, Tracker, TrackerOptions, TrackResult, Video, VideoOptions } from './tracking/index.ts'
+export {
+  buildMultiObjectTracker, buildTracker, MultiObjectTracker, openVideo, rawFrames, registerTracker, SiamFCppLTTracker, SiamFCppMultiTempTracker, SiamFCppOneShotDetector, SiamFCppOnlineTracker, SiamFCppTracker, trackObjects, trackSequence,
+} from './tracking/index.ts'
+export type {
+  Box, Frame, MultiObjectOptions, ObjectResult, ObjectsStep, PixelFrame, RawFormat, RunOptions, SequenceStep, Tracker, TrackerContext, TrackerFactory, TrackerOptions, TrackResult, Video, VideoOptions,
+} from './tracking/index.ts'
 export { meanOverlap, overlap } from './evaluation/overlap.ts'
 export type { Bound, Rect } from './evaluation/overlap.ts'
+export { readAnnotations } from './evaluation/annotations.ts'
+export type { AnnotationOptions } from './evaluation/annotations.ts'
+export { evaluate } from './evaluation/evaluate.ts'
+export type { EvaluateOptions } from './evaluation/evaluate.ts'
+export { evaluateOnePass } from './evaluation/ope/index.ts'
+export { openBenchmark } from './evaluation/benchmarks/index.ts'
+export type { OpenBenchmarkOptions } from './evaluation/benchmarks/index.ts'
+export { runTesters } from './evaluation/tester/index.ts'
+export type { BenchmarkRequest, FailedSequence, RunTestersOptions, TestOutcome, TestProgress } from './evaluation/tester/index.ts'
+export type { Compat, Conventions, FrameRule, OnePassOptions } from './evaluation/ope/index.ts'
+export { readTrackerResults } from './evaluation/results/index.ts'
+export type { ReadResultsOptions, ResultSource } from './evaluation/results/index.ts'
+export { evaluateVot, evaluateVotLongTerm, readVotResults, runLongTerm, runWithRestarts } from './evaluation/vot/index.ts'
+export type { VotCompat, VotFrames, VotLine, VotOptions, VotRunOptions, VotSequenceResult, VotStep, VotTrackerResults } from './evaluation/vot/index.ts'
+export { evaluationCsv, evaluationTable } from './evaluation/table.ts'
+export { writeReport } from './evaluation/report/index.ts'
+export { searchHyperParameters } from './hpo/search.ts'
+export type { EvaluateTrial, SearchOptions, SearchProgress, SearchResult, TrialRequest, TrialResult } from './hpo/search.ts'
+export { readSearchSpace } from './hpo/space.ts'
+export type { ParameterRange, ParameterValue, SearchParameter, SearchSpace } from './hpo/space.ts'
+export type { AnnotatedSequence, Annotations, Curve, Evaluation, Protocol, Region, ScoreColumn, Scores, SequenceResult, TrackerEvaluation, TrackerResults } from './evaluation/types.ts'
+
+export { serveTrax } from './trax/index.ts'
+export type { TraxOptions, TraxVersion } from './trax/index.ts'
 
 export { SiamError } from './errors.ts'
 export type { ErrorCode, SiamErrorOptions } from './errors.ts'

@@ -79,6 +79,7 @@ if (ready !== 0) {
   const modules = path.join(root, 'node_modules')
   if (filters.length === 0) {
     await check('types', node, [path.join(modules, 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json', '--noEmit'])
+    await check('types of the demo page', node, [path.join(modules, 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.page.json'])
     await check('lint', node, [path.join(modules, 'oxlint', 'bin', 'oxlint'), '--deny-warnings'])
   }
   const folder = path.join(root, '.cache')

@@ -13,7 +13,13 @@ let written = 0
 const gatherBytes = 256 * 1024
 const staleMilliseconds = 24 * 3600 * 1000
 const hostName = os.hostname().replace(/[^A-Za-z0-9_.]/g, '_')
-const temporaryName = /\.tmp-([A-Za-z0-9_.]+)-(\d+)-\d+-\d+$/
+/** Programs that choose a format by the name need its extension at the end. */
+const temporaryName = /\.tmp-([A-Za-z0-9_.]+?)-(\d+)-\d+-\d+(?:\.(?:mp4|webm|mkv|mov|avi|m4v))?$/
+
+/** A name beside a file that {@link removeStaleTemporaries} knows, for what is written there before it is renamed. */
+export function temporaryBeside(file: string, extension = ''): string {
+  return `${file}.tmp-${hostName}-${process.pid}-${threadId}-${written++}${extension}`
+}
 
 /**
  * Writes a file under a temporary name beside it (`NAME.tmp-HOST-PID-…`), makes it durable, and renames it: a reader or a resumed run sees
@@ -23,7 +29,7 @@ const temporaryName = /\.tmp-([A-Za-z0-9_.]+)-(\d+)-\d+-\d+$/
  */
 export async function writeFileAtomically(file: string, produce: (sink: Sink) => Promise<void>): Promise<void> {
   const folder = path.dirname(file)
-  const temporary = `${file}.tmp-${hostName}-${process.pid}-${threadId}-${written++}`
+  const temporary = temporaryBeside(file)
   let handle: FileHandle | undefined
   let renamed = false
   try {

@@ -14,6 +14,7 @@ const benches = {
   'epoch-data': 'share of an iteration on the CPU that waits for its batch, from 1080p frames made here',
   checkpoint: 'seconds and memory of reading a 200 MB checkpoint: ours beside its bytes alone, torch.load and safetensors',
   step: 'seconds of a training step: ours beside the same network in Python on torch 2.11',
+  track: 'frames a second: our tracker in fp32, bf16 and int8 beside one in Python on torch 2.11',
   index: "seconds and memory of a data set's index of TrackingNet's size: built, and opened from the cache",
 } as const
 
@@ -27,11 +28,12 @@ Examples:
   siamtrain bench step --rounds 3 --only speed
   siamtrain bench checkpoint --check
   siamtrain bench index --check
+  siamtrain bench track --backbone AlexNet --threads 2 --check
 
-The Python for the yardstick (torch 2.11; for data also numpy and opencv, for checkpoint safetensors) is SIAMFCPP_BENCH_PYTHON, else python3. Other options go to the bench
+The Python for the yardstick (torch 2.11; for data and track also numpy and opencv, for checkpoint safetensors) is SIAMFCPP_BENCH_PYTHON, else python3. Other options go to the bench
 itself: see the top of each bench/NAME.ts, and docs/benchmarks.md.`
 
-/** Adds `bench data`, `bench checkpoint`, `bench step` and `bench index` to the program. */
+/** Adds `bench data`, `bench checkpoint`, `bench step`, `bench track` and `bench index` to the program. */
 export function registerBenchCommand(program: Command): void {
   const bench = program.command('bench').description('measure our speed beside a yardstick in Python').addHelpText('after', examples)
   registerBenchData(bench, runBench)
@@ -39,7 +41,7 @@ export function registerBenchCommand(program: Command): void {
     bench
       .command(name)
       .description(description)
-      .argument('[options...]', 'options of the bench, for instance --rounds 3')
+      .argument('[options...]', `options of the bench, for instance --rounds 3; the top of bench/${name}.ts explains them`)
       .option('--json', 'print the report as JSON')
       .allowUnknownOption()
       .action(async (rest: string[], flags: { json?: boolean }) => {

@@ -25,6 +25,11 @@ const commands: readonly CommandEntry[] = [
   { name: 'doctor', summary: 'check libtorch, the addon and the devices', load: async () => (await import('./doctor.ts')).registerDoctorCommand },
   { name: 'train', summary: 'train a tracker as a configuration says', load: async () => (await import('./train.ts')).registerTrainCommand },
   { name: 'track', summary: 'follow a target through a sequence of images', load: async () => (await import('./track.ts')).registerTrackCommand },
+  { name: 'trax', summary: 'serve the tracker to the VOT toolkits (TraX protocol)', load: async () => (await import('./trax.ts')).registerTraxCommand },
+  { name: 'eval', summary: 'score trackers on a benchmark from their result files', load: async () => (await import('./eval.ts')).registerEvalCommand },
+  { name: 'test', summary: 'run the configured tracker over benchmarks, and score it', load: async () => (await import('./test.ts')).registerTestCommand },
+  { name: 'hpo', summary: "search for a tracker's hyper-parameters", load: async () => (await import('./hpo.ts')).registerHpoCommand },
+  { name: 'demo', summary: 'follow a target on a local web page', load: async () => (await import('./demo.ts')).registerDemoCommand },
   { name: 'bench', summary: 'measure speed beside a yardstick in Python', load: async () => (await import('./bench.ts')).registerBenchCommand },
 ]
 

@@ -1,7 +1,7 @@
 /** The chart of `siamtrain schedule --svg`: learning rates above, the schedule's phases, frozen parameters and the average below, over the epochs. */
 import type { FrozenSpan, Schedule, SchedulePhase } from '../engine/schedule.ts'
 import { optionLines } from './schedule-text.ts'
-import { clipTo, darkStyle, line, niceStep, plural, round, shortNumber, text, textWidth, tooltip } from './svg.ts'
+import { clipTo, colours, darkStyle, line, niceStep, plural, round, shortNumber, text, textWidth, tooltip } from '../chart/svg.ts'
 
 const plotWidth = 700
 const left = 92
@@ -11,8 +11,6 @@ const rowHeight = 24
 const barHeight = 15
 const sectionGap = 30
 const pointsPerCurve = 800
-/** Distinguishable for colour-blind readers too (Okabe and Ito), on white and on black. */
-const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9']
 const warmUpColour = '#e69f00'
 const phaseColour = '#56b4e9'
 const frozenColour = '#7b8794'

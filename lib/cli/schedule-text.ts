@@ -1,20 +1,17 @@
 /** What `siamtrain schedule` prints: a table for people, rows for programs. */
+import { csvText as commaSeparated, type CsvCell } from '../csv.ts'
 import { iterationsOf, type Schedule } from '../engine/schedule.ts'
 
 /** epoch, iteration, base rate, each group's rate, how many parameters are frozen, and the decay of the average where there is one. */
 export function csvText(plan: Schedule, every: number): string {
-  const names = plan.groups.map((group) => csvField(`lr_${group.name}`))
-  const rows = [['epoch', 'iteration', 'lr', ...names, 'frozen_parameters', ...(plan.ema === null ? [] : ['ema_decay'])].join(',')]
+  const names = plan.groups.map((group) => `lr_${group.name}`)
+  const rows: CsvCell[][] = [['epoch', 'iteration', 'lr', ...names, 'frozen_parameters', ...(plan.ema === null ? [] : ['ema_decay'])]]
   for (const [epoch, iteration] of iterationsOf(plan, every)) {
     const lr = plan.lrAt(epoch, iteration)
     const average = plan.ema === null ? [] : [plan.emaDecayAt(epoch, iteration)]
-    rows.push([epoch, iteration, lr, ...plan.groups.map((group) => lr * group.ratio), (plan.frozen[epoch] as string[]).length, ...average].join(','))
+    rows.push([epoch, iteration, lr, ...plan.groups.map((group) => lr * group.ratio), (plan.frozen[epoch] as string[]).length, ...average])
   }
-  return `${rows.join('\n')}\n`
-}
-
-function csvField(text: string): string {
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  return commaSeparated(rows)
 }
 
 /** One line an epoch: each group's rate at its start and end, and what is frozen. */

@@ -16,7 +16,6 @@ const renamed: readonly { at: string; names: Readonly<Record<string, string>> }[
   { at: '*.track.model.backbone.Inception3', names: { amputated: 'pruned' } },
   { at: 'train.track.trainer', names: { processes: 'monitors' } },
   { at: 'train.track.trainer.monitors', names: { TrackInfo: 'TextInfo' } },
-  { at: 'test.track.pipeline.*', names: { st_mem_coef: 'mem_coef', st_mem_coef_hpo_range: 'mem_coef_hpo_range' } },
 ]
 
 /** Keys that meant something once and have no successor in the file. */
@@ -38,7 +37,10 @@ export function renameOlderNames(root: ConfigNode, warnings: ConfigWarning[]): v
   }
   for (const { at, key, instead } of gone) for (const { entries, path } of mapsAt(root, at)) renamer.drop(entries, path, key, instead)
   for (const { entries, path } of mapsAt(root, 'train.track.trainer.monitors')) renamer.listedName(entries, [...path, 'names'], 'TrackInfo', 'TextInfo')
-  for (const { entries, path } of mapsAt(root, 'test.track.pipeline.*')) renamer.headShrink(entries, path)
+  for (const { entries, path } of mapsAt(root, 'test.track.pipeline.*')) {
+    renamer.headShrink(entries, path)
+    renamer.memoryShare(entries, path)
+  }
   for (const { entries, path } of mapsAt(root, '*.track.data.sampler.submodules.dataset.COCODataset')) renamer.subsetToList(entries, path)
   renamer.iterations(root)
 }
@@ -76,14 +78,14 @@ class Renamer {
     }
   }
 
-  /** Where both names stand, the new one holds. */
-  rename(entries: Entries, path: readonly string[], old: string, now: string): void {
+  /** Where both names stand, the new one holds. @param share what stands before the new name in the warning */
+  rename(entries: Entries, path: readonly string[], old: string, now: string, share = ''): void {
     const entry = entries.get(old)
     if (entry === undefined) return
     entries.delete(old)
     const both = entries.has(now)
     if (!both) entries.set(now, entry)
-    this.#warn([...path, old], entry.origin, `${pathText([...path, old])} is an older name of ${now}${both ? ', which stands beside it and holds' : '; it is read as that'}`)
+    this.#warn([...path, old], entry.origin, `${pathText([...path, old])} is an older name of ${share}${now}${both ? ', which stands beside it and holds' : '; it is read as that'}`)
   }
 
   drop(entries: Entries, path: readonly string[], key: string, instead: string): void {
@@ -111,6 +113,19 @@ class Renamer {
     if (entry === undefined || shrink === undefined || shrink < 2 || shrink % 2 !== 0) return
     entry.node = scalar(shrink / 2, entry.node.origin)
     this.rename(entries, path, 'head_shrink', 'num_conv3x3')
+  }
+
+  /** `st_mem_coef` was the first template's share of the score; `mem_coef` is that of the others. */
+  memoryShare(entries: Entries, path: readonly string[]): void {
+    for (const suffix of ['', '_hpo_range']) {
+      const entry = entries.get(`st_mem_coef${suffix}`)
+      if (entry === undefined) continue
+      const { content } = entry.node
+      // A range keeps its ends in order.
+      if (content.kind === 'seq') entry.node = new ConfigNode({ kind: 'seq', items: content.items.map(complement).toReversed() }, entry.node.origin)
+      else entry.node = complement(entry.node)
+      this.rename(entries, path, `st_mem_coef${suffix}`, `mem_coef${suffix}`, '1 − ')
+    }
   }
 
   /** COCO had one `subset` before it had `subsets`. */
@@ -193,4 +208,10 @@ function numberOf(node: ConfigNode): number | undefined {
 
 function scalar(value: number, origin: Origin): ConfigNode {
   return new ConfigNode({ kind: 'scalar', value }, origin)
+}
+
+/** 1 − a number; anything else is left for the schema to speak of. */
+function complement(node: ConfigNode): ConfigNode {
+  const value = numberOf(node)
+  return value === undefined ? node : scalar(Number((1 - value).toFixed(12)), node.origin)
 }

@@ -1,8 +1,8 @@
 /** Keys below `test:`: trackers (`pipeline:`) and benchmarks (`tester:`), with the original's defaults. */
 import { z } from 'zod'
-import { fieldsOf, listOf, number, oneOf, positiveInteger, section, text } from './fields.ts'
+import { anything, boolean, fieldsOf, listOf, number, oneOf, positiveInteger, section, text } from './fields.ts'
+import { onlineDefaults } from './online-defaults.ts'
 
-export const trackerNames = ['SiamFCppLTTracker', 'SiamFCppMultiTempTracker', 'SiamFCppOneShotDetector', 'SiamFCppOnlineTracker', 'SiamFCppTracker'] as const
 export const testerNames = ['GOT10kTester', 'LaSOTTester', 'OTBTester', 'TrackingNetTester', 'UAVTester', 'VOTLTTester', 'VOTTester'] as const
 
 const siamFCppTracker = {
@@ -18,71 +18,35 @@ const siamFCppTracker = {
   ...fieldsOf({ phase_init: 'feature', phase_track: 'track', corr_fea_output: false }),
 }
 
-/** The online tracker's second model, in the original's order and with its names ("reponse" is its spelling). */
-const online = fieldsOf({
-  debug_show: false,
-  online_debug_show: false,
-  online_score_weight: 0.5,
-  projection_reg: 1e-4,
-  use_projection_matrix: true,
-  update_projection_matrix: true,
-  compressed_dim: 128,
-  proj_init_method: 'pca',
-  projection_activation: 'none',
-  use_attention_layer: true,
-  channel_attention: true,
-  att_fc1_reg: 1e-4,
-  att_fc2_reg: 1e-4,
-  att_init_method: 'randn',
-  spatial_attention: 'pool',
-  att_activation: 'relu',
-  filter_reg: 1e-1,
-  raw_fea_size: 26,
-  z_kernel_size: [4, 4],
-  filter_init_method: 'randn',
-  reponse_activation: ['mlu', 0.05],
-  use_augmentation: true,
-  augmentation_expansion_factor: 2,
-  augmentation_shift_factor: 1 / 3,
-  augmentation_shift: false,
-  augmentation_scale: false,
-  augmentation_rotate: [5, -5, 10, -10, 20, -20, 30, -30, 45, -45, -60, 60],
-  augmentation_relativeshift: [[0.6, 0.6], [-0.6, 0.6], [0.6, -0.6], [-0.6, -0.6]],
-  augmentation_fliplr: true,
-  augmentation_blur: [[2, 0.2], [0.2, 2], [3, 1], [1, 3], [2, 2]],
-  augmentation_dropout: [7, 0.2],
-  CG_optimizer: true,
-  precond_learning_rate: 0.01,
-  init_samples_minimum_weight: 0.25,
-  sample_memory_size: 250,
-  output_sigma_factor: 0.25,
-  optimizer: 'GaussNewtonCG',
-  init_CG_iter: 60,
-  init_GN_iter: 6,
-  train_skipping: 10,
-  CG_iter: 5,
-  post_init_CG_iter: 0,
-  fletcher_reeves: false,
-  CG_forgetting_rate: false,
-  optimizer_step_length: 10,
-  optimizer_momentum: 0.9,
-  advanced_localization: true,
-  analyze_convergence: false,
-  hard_negative_learning_rate: 0.02,
-  hard_negative_CG_iter: 5,
-  target_not_found_threshold: 0.25,
-  target_neighborhood_scale: 2.2,
-  distractor_threshold: 0.8,
-  displacement_scale: 0.8,
-  hard_negative_threshold: 0.5,
-})
+const online = fieldsOf(onlineDefaults)
+
+const anyList = () => listOf(anything(), 'a list')
+const activation = () => z.union([anyList(), text()], { error: 'the name of an activation, or [mlu, its knee]' })
+const listOrFalse = () => z.union([anyList(), boolean()], { error: 'a list, or false' })
+
+/** Keys whose values may be of another type than their default; the original refuses that although its code provides for it. */
+const onlineOfTypes = {
+  ...online,
+  projection_activation: activation().default(onlineDefaults.projection_activation),
+  att_activation: activation().default(onlineDefaults.att_activation),
+  reponse_activation: activation().default(onlineDefaults.reponse_activation),
+  augmentation_shift: listOrFalse().default(onlineDefaults.augmentation_shift),
+  augmentation_scale: listOrFalse().default(onlineDefaults.augmentation_scale),
+  augmentation_rotate: listOrFalse().default(onlineDefaults.augmentation_rotate),
+  augmentation_relativeshift: listOrFalse().default(onlineDefaults.augmentation_relativeshift),
+  augmentation_blur: listOrFalse().default(onlineDefaults.augmentation_blur),
+  augmentation_dropout: listOrFalse().default(onlineDefaults.augmentation_dropout),
+  init_CG_iter: z.union([anyList(), number()], { error: 'a number, or a list' }).default(onlineDefaults.init_CG_iter),
+  CG_forgetting_rate: z.union([number(), boolean()], { error: 'a number, or false' }).default(onlineDefaults.CG_forgetting_rate),
+}
 
 export const pipelineSchema = section({
-  name: oneOf(trackerNames).optional(),
+  // A user's own code may register more of them; building one that is not there is an error.
+  name: text().optional(),
   SiamFCppTracker: section(siamFCppTracker).optional(),
   SiamFCppLTTracker: section({ ...siamFCppTracker, ...fieldsOf({ lost_score_th_low: 0.3, lost_score_th_high: 0.5, lost_search_size: 399 }) }).optional(),
-  SiamFCppMultiTempTracker: section({ ...siamFCppTracker, ...fieldsOf({ mem_step: 5, mem_len: 5, mem_coef: 0.7, mem_sink_idx: 1 }) }).optional(),
-  SiamFCppOnlineTracker: section({ ...siamFCppTracker, ...online }).optional(),
+  SiamFCppMultiTempTracker: section({ ...siamFCppTracker, ...fieldsOf({ mem_step: 5, mem_len: 5, mem_coef: 0.7, mem_sink_idx: 1, mem_renew: true }) }).optional(),
+  SiamFCppOnlineTracker: section({ ...siamFCppTracker, ...onlineOfTypes }).optional(),
   SiamFCppOneShotDetector: section(siamFCppTracker).optional(),
 })
 

@@ -16,8 +16,9 @@ export interface Origin {
   override?: string
 }
 
+/** `written`: a number as its file has it, which tells 1.0 from 1. */
 export type NodeContent =
-  | { kind: 'scalar'; value: string | number | boolean | null; block?: BlockSource }
+  | { kind: 'scalar'; value: string | number | boolean | null; block?: BlockSource; written?: string }
   | { kind: 'seq'; items: ConfigNode[] }
   | { kind: 'map'; entries: Map<string, MapEntry> }
 

@@ -12,7 +12,7 @@ export interface UnknownKey {
 }
 
 /** Places where a user's own code may add a component, so that a section under its name is no mistake. */
-const openSections = new Set(['train.track.trainer', 'train.track.trainer.monitors', 'train.track.data.sampler.submodules.dataset', 'train.track.optim.grad_modifier'])
+const openSections = new Set(['train.track.trainer', 'train.track.trainer.monitors', 'train.track.data.sampler.submodules.dataset', 'train.track.optim.grad_modifier', 'test.track.pipeline'])
 
 /** @param issues what the strict schema said about `raw` */
 export function unknownKeys(issues: readonly z.core.$ZodIssue[], raw: unknown): UnknownKey[] {

@@ -81,7 +81,7 @@ export function readYaml(text: string, file?: string): ReadResult {
       const value = node.value
       if (typeof value === 'bigint') result.content = { kind: 'scalar', value: Number(value) }
       else if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
-        result.content = { kind: 'scalar', value, block: blockSource(node, text, lineOf) }
+        result.content = { kind: 'scalar', value, block: blockSource(node, text, lineOf), written: typeof value === 'number' ? node.source : undefined }
       } else throw new SiamError('ERR_CONFIG', `Expected text, a number or a boolean but received ${String(value)}`, originOf(node))
     }
     return result

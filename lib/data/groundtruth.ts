@@ -93,7 +93,8 @@ function parsePlainLine(bytes: Uint8Array, start: number, values: Float64Array, 
 
 /** Any other form. @returns what is wrong with the line, or '' */
 function parseLine(line: string, values: Float64Array, to: number, polygons: boolean): string {
-  const parts = line.trim().split(/\s*[,;\s]\s*/)
+  // Some programs write the separator behind the last number as well.
+  const parts = line.trim().replace(/[,;]$/, '').trimEnd().split(/\s*[,;\s]\s*/)
   const corners = polygons && parts.length === 8
   if (parts.length !== 4 && !corners) {
     const expected = `expected 4 numbers x,y,w,h${polygons ? ' or the 8 of a polygon of four corners' : ''}`

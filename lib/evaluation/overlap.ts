@@ -11,15 +11,17 @@ export type Bound = readonly [width: number, height: number]
 /**
  * Intersection over union of two boxes, from 0 to 1; 0 where one of them is empty or not finite.
  * @param bound cuts both at the frame's border first, by GOT-10k's rule (a corner outside moves to the border, the size stays if it fits)
+ * @param epsilon added to the union, as some toolkits do, who then need not ask whether it is 0
  */
-export function overlap(first: Rect, second: Rect, bound?: Bound): number {
+export function overlap(first: Rect, second: Rect, bound?: Bound, epsilon = 0): number {
   const a = bound === undefined ? first : cut(first, bound)
   const b = bound === undefined ? second : cut(second, bound)
   const width = Math.min(a[0] + a[2], b[0] + b[2]) - Math.max(a[0], b[0])
   const height = Math.min(a[1] + a[3], b[1] + b[3]) - Math.max(a[1], b[1])
   if (!(width > 0 && height > 0)) return 0
   const intersection = width * height
-  return intersection / (a[2] * a[3] + b[2] * b[3] - intersection)
+  // (x + w) − x may be a little more than w, so that equal boxes of fractional numbers would have more than 1.
+  return Math.min(1, intersection / (a[2] * a[3] + b[2] * b[3] - intersection + epsilon))
 }
 
 function cut([x, y, w, h]: Rect, [width, height]: Bound): Rect {

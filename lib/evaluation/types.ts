@@ -24,6 +24,8 @@ export interface AnnotatedSequence {
   absent?: readonly boolean[]
   /** GOT-10k's share of the target that can be seen, 0 to 8, one for each frame. */
   cover?: readonly number[]
+  /** The number of the first annotated frame in the whole video, where the names of the frames tell it (Tiger1 of OTB: 6); 1 otherwise. */
+  firstFrame?: number
 }
 
 /** A sequence whose frames are on this machine. */
@@ -43,12 +45,20 @@ export interface Annotations<S extends AnnotatedSequence = AnnotatedSequence> {
   sequences: readonly S[]
 }
 
-export type Benchmark = Annotations<BenchmarkSequence>
+export interface Benchmark extends Annotations<BenchmarkSequence> {
+  /** true: not all sequences of the benchmark; some were chosen, or are missing. */
+  partial?: boolean
+}
 
 /** What one tracker gave for one sequence of a one-pass benchmark. */
 export interface SequenceResult {
+  /** One for each annotated frame; NaN where the tracker gave none. */
   boxes: readonly Rect[]
-  /** Seconds that each frame took, where they were kept. */
+  /** Further runs over the same sequence (GOT-10k asks for three of a tracker that uses chance). */
+  moreRuns?: readonly (readonly Rect[])[]
+  /** true: a run has boxes for the first frames only, and the frames after them do not count. */
+  partial?: boolean
+  /** Seconds that each frame took, of all runs, where they were kept. */
   seconds?: readonly number[]
   /** The file (or entry of a zip) that it was read from. */
   file: string
@@ -80,6 +90,8 @@ export interface Curve {
   y: readonly number[]
   /** The number that the curve stands for in its legend (AUC, precision at 20 px), a key of the tracker's scores. */
   score?: string
+  /** Between which x that number is read or averaged, where it is not the whole curve (precision: 20 and 20; EAO: the range of lengths). Plots show it. */
+  scoreRange?: readonly [from: number, to: number]
 }
 
 export type Scores = Record<string, number>

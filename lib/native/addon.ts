@@ -179,7 +179,11 @@ export interface NativeEma {
 }
 
 
-export interface TrackerSpec {
+/** Arithmetic of the network while tracking. */
+export type TrackPrecision = 'fp32' | 'bf16' | 'int8'
+
+/** What all trackers of the family share. */
+export interface SiamFCppSpec {
   totalStride: number
   contextAmount: number
   testLr: number
@@ -191,7 +195,97 @@ export interface TrackerSpec {
   numConv3x3: number
   minW: number
   minH: number
+  precision: TrackPrecision
 }
+
+export interface MultiTempSpec extends SiamFCppSpec {
+  kind: 'multi-temp'
+  memStep: number
+  memLen: number
+  memCoef: number
+  memSinkIdx: number
+  memRenew: boolean
+}
+
+export interface LongTermSpec extends SiamFCppSpec {
+  kind: 'lt'
+  lostScoreThLow: number
+  lostScoreThHigh: number
+  lostSearchSize: number
+}
+
+export interface OnlineActivation {
+  name: 'none' | 'relu' | 'elu' | 'mlu'
+  /** Of mlu: x above 0, knee · (exp(x / knee) − 1) below. */
+  knee: number
+}
+
+type Pair = [rows: number, columns: number]
+
+/** The classifier that is learned while tracking; docs/online-tracker.md says what each does. Steps are of conjugate gradients. */
+export interface OnlineSpec {
+  seed: number
+  scoreWeight: number
+  useProjection: boolean
+  learnProjection: boolean
+  compressedDim: number
+  pca: boolean
+  projectionReg: number
+  projectionActivation: OnlineActivation
+  useAttention: boolean
+  channelAttention: boolean
+  spatialAttention: boolean
+  attentionActivation: OnlineActivation
+  filterReg: number
+  kernelRows: number
+  kernelColumns: number
+  randomFilter: boolean
+  responseActivation: OnlineActivation
+  featureSide: number
+  augmentation: {
+    enabled: boolean
+    expansion: number
+    randomShift: number
+    /** Pixels. */
+    shifts: Pair[]
+    /** In half search images. */
+    relativeShifts: Pair[]
+    flip: boolean
+    /** Standard deviations, pixels. */
+    blurs: Pair[]
+    scales: number[]
+    /** Degrees. */
+    rotations: number[]
+    dropoutSamples: number
+    dropoutRate: number
+  }
+  learningRate: number
+  initSamplesMinimumWeight: number
+  memorySize: number
+  sigmaFactor: number
+  initSteps: number[]
+  initStepsWithoutProjection: number
+  postInitSteps: number
+  trainSkipping: number
+  updateSteps: number
+  fletcherReeves: boolean
+  directionForgetFactor: number
+  advancedLocalization: boolean
+  hardNegativeLearningRate: number
+  hardNegativeSteps: number
+  targetNotFoundThreshold: number
+  targetNeighborhoodScale: number
+  distractorThreshold: number
+  displacementScale: number
+  hardNegativeThreshold: number
+}
+
+export interface OnlineTrackerSpec extends SiamFCppSpec {
+  kind: 'online'
+  online: OnlineSpec
+}
+
+export type TrackerSpec = OnlineTrackerSpec | (SiamFCppSpec & { kind: 'siamfcpp' | 'one-shot' }) | MultiTempSpec | LongTermSpec
 
 /** Pixels, or a file or bytes that the native decoder reads (JPEG, PNG, WebP). */
 export type NativeFrame =
@@ -216,6 +310,18 @@ export interface NativeTracker {
   update(frame: NativeFrame, prior?: [number, number, number, number]): Promise<TrackStep>
   /** The last crops and score map, for tests and debugging. */
   debug(): Promise<Record<string, NativeTensor>>
+  dispose(): void
+}
+
+/** Several targets in the frames of one sequence; each call runs after the ones before it. */
+export interface NativeMultiTracker {
+  /** Forgets all targets. @returns ids, 0, 1, … */
+  init(frame: NativeFrame, boxes: [number, number, number, number][]): Promise<number[]>
+  add(frame: NativeFrame, boxes: [number, number, number, number][]): Promise<number[]>
+  /** @returns false when there is no such target */
+  remove(id: number): Promise<boolean>
+  /** In the order of the ids. */
+  update(frame: NativeFrame): Promise<(TrackStep & { id: number })[]>
   dispose(): void
 }
 
@@ -279,6 +385,16 @@ export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, 
    */
   openPack(table: string, shards: readonly { path: string; bytes: number }[]): Promise<NativePack>
   createTracker(model: NativeModel, spec: TrackerSpec): NativeTracker
+  createMultiTracker(model: NativeModel, spec: TrackerSpec, options: { shareWindows: boolean }): NativeMultiTracker
+  /**
+   * The online classifier on given features, for tests and tools. In: features [N,C,H,W], shifts [N,2] and target [4] (cx, cy, w, h) of the
+   * first frame; frames [M,C,H,W] and targets [M,4] of those after it; start_* (filter [taps,C], fc1, fc2, projection) to begin with instead
+   * of drawn ones; direction_* to try the derivatives with. Out: what was learned, and the maps, findings, weights and filters of each frame.
+   * @param scale search crop pixels for each frame pixel
+   */
+  replayOnline(spec: OnlineSpec, xSize: number, scale: number, tensors: Record<string, NativeTensor>): Promise<Record<string, NativeTensor>>
+  /** image [1,3,E,E] → images [N,3,side,side] and shifts [N,2], as the first frame of the online tracker is augmented. */
+  augmentOnline(spec: OnlineSpec, side: number, tensors: { image: NativeTensor }): Promise<{ images: NativeTensor; shifts: NativeTensor }>
   /** State of torch's CPU generator (weight initialisation and anything random a user adds). */
   rngState(): Promise<Uint8Array>
   setRngState(state: Uint8Array): Promise<void>

@@ -10,6 +10,8 @@ import { reduced } from './reduce.ts'
 const widest = 480
 /** Players take a delay below 2/100 s for 1/10 s. */
 const shortestDelayMs = 20
+/** The format has 16 bits for hundredths of a second. */
+const longestDelayMs = 655_350
 
 /** Takes BGR pictures of any size, the first decides the animation's. The encoded animation is held in memory (some 100 kB a frame) until close(). */
 export class GifWriter {
@@ -18,10 +20,10 @@ export class GifWriter {
   #encoder: EncoderParts | undefined
   #size: [number, number] | undefined
 
-  /** @param fps frames a second, at most 50 */
+  /** @param fps frames a second, at most 50, at least one in 655 s */
   constructor(file: string, fps: number) {
     this.file = file
-    this.#delayMs = Math.max(shortestDelayMs, Math.round(1000 / fps))
+    this.#delayMs = Math.min(longestDelayMs, Math.max(shortestDelayMs, Math.round(1000 / fps)))
   }
 
   async write(picture: Picture): Promise<void> {
@@ -50,7 +52,9 @@ export class GifWriter {
 type EncoderParts = { gif: Encoder } & Pick<Gifenc, 'quantize' | 'applyPalette'>
 
 async function encoderOf(): Promise<EncoderParts> {
-  const { default: gifenc } = await import('gifenc')
+  const module = await import('gifenc')
+  // Node takes its CommonJS form, whose default has all; bundlers the other one, whose names are its own.
+  const gifenc: Gifenc = typeof module.GIFEncoder === 'function' ? module : module.default
   return { gif: gifenc.GIFEncoder(), quantize: gifenc.quantize, applyPalette: gifenc.applyPalette }
 }
 

@@ -36,7 +36,7 @@ async function filesOf(source: string): Promise<string[]> {
     }
     return [source]
   }
-  if (!/[*?]/.test(source)) throw new SiamError('ERR_DATA', 'there is no such file or folder', { file: source })
+  if (!/[*?]/.test(source)) throw new SiamError('ERR_DATA', 'there is no such file or folder', { file: source, ...(/^\w+:\/\//.test(source) ? { hint: 'network addresses are not opened: download it first' } : {}) })
   const found = (await matching(source)).sort(inOrder)
   if (found.length === 0) throw new SiamError('ERR_DATA', 'no file matches the pattern', { file: source })
   return found

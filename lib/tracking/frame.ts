@@ -15,8 +15,11 @@ export interface PixelFrame {
   format: 'rgb' | 'bgr'
 }
 
+/** Pixels as a canvas gives them (ImageData). */
+type ClampedFrame = Omit<PixelFrame, 'data'> & { data: Uint8ClampedArray }
+
 /** A path to a JPEG, PNG or WebP file, the bytes of one, or pixels. */
-export type Frame = string | Uint8Array | PixelFrame
+export type Frame = string | Uint8Array | PixelFrame | ClampedFrame
 
 /** Largest side that the pixel arithmetic takes. */
 const maxSide = 1 << 15
@@ -37,7 +40,7 @@ export function toNativeFrame(frame: Frame, name = 'frame'): NativeFrame {
   return pixelFrame(frame, name)
 }
 
-function pixelFrame(frame: PixelFrame, name: string): NativeFrame {
+function pixelFrame(frame: PixelFrame | ClampedFrame, name: string): NativeFrame {
   const { data, width, height, channels, format } = frame
   for (const [key, value] of [['width', width], ['height', height]] as const) {
     if (!Number.isInteger(value) || value < 1 || value > maxSide) throw invalidArgument(`an integer from 1 to ${maxSide}`, `${name}.${key}`, value)
@@ -45,7 +48,9 @@ function pixelFrame(frame: PixelFrame, name: string): NativeFrame {
   if (channels !== 1 && channels !== 3 && channels !== 4) throw invalidArgument('1, 3 or 4', `${name}.channels`, channels)
   if (format !== 'rgb' && format !== 'bgr') throw invalidArgument("'rgb' or 'bgr'", `${name}.format`, format)
   const needed = width * height * channels
-  if (!(data instanceof Uint8Array)) throw invalidArgument('a Uint8Array', `${name}.data`, data)
+  if (!(data instanceof Uint8Array) && !(data instanceof Uint8ClampedArray)) throw invalidArgument('a Uint8Array or Uint8ClampedArray', `${name}.data`, data)
   if (data.length !== needed) throw invalidArgument(`width × height × channels = ${needed} bytes`, `the length of ${name}.data`, data.length)
-  return { kind: 'pixels', data, width, height, channels, format }
+  // A canvas' ImageData has clamped bytes; the addon takes the same memory as plain ones.
+  const bytes = data instanceof Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length)
+  return { kind: 'pixels', data: bytes, width, height, channels, format }
 }

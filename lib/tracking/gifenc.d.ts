@@ -13,6 +13,9 @@ declare module 'gifenc' {
     quantize(rgba: Uint8Array, colors: number, options?: { format?: 'rgb565' | 'rgb444' }): Palette
     applyPalette(rgba: Uint8Array, palette: Palette, format?: 'rgb565' | 'rgb444'): Uint8Array
   }
+  export const GIFEncoder: Gifenc['GIFEncoder']
+  export const quantize: Gifenc['quantize']
+  export const applyPalette: Gifenc['applyPalette']
   const gifenc: Gifenc
   export default gifenc
 }

@@ -13,6 +13,12 @@ import { findFfmpeg, VideoWriter } from './video/index.ts'
 
 /** The tracker's box: green (BGR). */
 export const trackColor: Color = [60, 220, 40]
+/** Of further objects (BGR), one a hue. */
+const objectColors: readonly Color[] = [trackColor, [230, 120, 30], [200, 60, 220], [40, 60, 235], [220, 210, 40], [150, 150, 150]]
+/** Objects are told apart by their colours, which come again after six. */
+export function objectColor(id: number): Color {
+  return objectColors[id % objectColors.length] as Color
+}
 /** The box that annotations name: amber (BGR). */
 export const truthColor: Color = [30, 200, 250]
 
@@ -64,7 +70,7 @@ export class OverlayWriter {
     this.#sink = sink
   }
 
-  /** @throws ERR_IO when the folder cannot be made, ERR_SETUP for a video without ffmpeg */
+  /** @throws ERR_ARGUMENT for the name of a picture or of a video of another kind, ERR_IO when the folder cannot be made, ERR_SETUP for a video without ffmpeg */
   static async create(target: string, options: OverlayOptions = {}): Promise<OverlayWriter> {
     const { fps = 25 } = options
     const kind = path.extname(target).toLowerCase()
@@ -77,6 +83,9 @@ export class OverlayWriter {
       await findFfmpeg()
       await makeFolder(path.dirname(target))
       return new OverlayWriter(target, videoSink(target, fps))
+    }
+    if (otherFile.test(kind)) {
+      throw new SiamError('ERR_ARGUMENT', `drawn frames cannot be written as ${kind}`, { file: target, hint: 'a folder, an animation (.gif), or a video (.mp4, .webm, .mkv, .mov, .avi)' })
     }
     await makeFolder(target)
     return new OverlayWriter(target, { write: (index, picture) => writeJpeg(target, index, picture), close: async () => {}, abort: async () => {} })
@@ -103,7 +112,15 @@ export class OverlayWriter {
   }
 }
 
+/** Whether a target is one file; else it is a folder. */
+export function isOverlayFile(target: string): boolean {
+  const kind = path.extname(target).toLowerCase()
+  return kind === '.gif' || videoTarget.test(kind)
+}
+
 const videoTarget = /^\.(mp4|webm|mkv|mov|avi|m4v)$/
+/** What somebody who names a file means, though a folder may be called so. */
+const otherFile = /^\.(mpe?g|wmv|flv|ogv|3gp|m2?ts|apng|webp|png|jpe?g|bmp|tiff?)$/
 
 function videoSink(target: string, fps: number): PictureSink {
   let writer: VideoWriter | undefined

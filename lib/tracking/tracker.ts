@@ -10,6 +10,11 @@ export interface TrackResult {
   box: [number, number, number, number]
   /** The network's score of the chosen place, 0 to 1. */
   score: number
+  /**
+   * How sure the tracker is that the box holds the target, where it says so: the score after penalty and window, which long-term
+   * benchmarks take (VOT-LT). All trackers of this package give it.
+   */
+  confidence?: number
 }
 
 /** Calls take their turns; init() may be called again for another sequence. */

@@ -18,6 +18,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_data_frames(Napi::Env env, Napi::Object exports);
 void register_distributed(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_multi_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 
 /// Calls all of the above (registration.cc).
 void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon);

@@ -1,10 +1,13 @@
 #include "tracker.h"
 
-#include "../tracking/siamfcpp_tracker.h"
+#include "../tracking/network.h"
 #include "convert.h"
 #include "model.h"
+#include "online.h"
 #include "registration.h"
 #include "tensor.h"
+#include "tracker_spec.h"
+#include "tracker_values.h"
 
 namespace siam::binding {
 
@@ -15,80 +18,12 @@ namespace {
 using TrackerPtr = std::shared_ptr<tracking::Tracker>;
 using Named = std::vector<std::pair<std::string, TensorPtr>>;
 
-tracking::TrackerOptions options_from_js(const Napi::Object& spec) {
-  tracking::TrackerOptions options;
-  options.total_stride = number<int>(spec, "totalStride");
-  options.context_amount = number<double>(spec, "contextAmount");
-  options.test_lr = number<double>(spec, "testLr");
-  options.penalty_k = number<double>(spec, "penaltyK");
-  options.window_influence = number<double>(spec, "windowInfluence");
-  options.cosine_window = text(spec, "windowing") == "cosine";
-  options.z_size = number<int>(spec, "zSize");
-  options.x_size = number<int>(spec, "xSize");
-  options.num_conv3x3 = number<int>(spec, "numConv3x3");
-  options.min_w = number<double>(spec, "minW");
-  options.min_h = number<double>(spec, "minH");
-  return options;
-}
-
-/// Copies the bytes: the caller may reuse its memory at once.
-tracking::FrameInput frame_from_js(const Napi::Value& value) {
-  using Kind = tracking::FrameInput::Kind;
-  const auto object = value.As<Napi::Object>();
-  const std::string kind = text(object, "kind");
-  tracking::FrameInput frame;
-  if (kind == "path") {
-    frame.kind = Kind::kPath;
-    frame.path = text(object, "path");
-    return frame;
-  }
-  const auto bytes = object.Get("data").As<Napi::Uint8Array>();
-  // Room for what the reader appends, so that it need not copy a whole frame again.
-  frame.bytes.reserve(bytes.ByteLength() + data::kPixelSlack);
-  frame.bytes.assign(bytes.Data(), bytes.Data() + bytes.ByteLength());
-  if (kind == "bytes") {
-    frame.kind = Kind::kBytes;
-    return frame;
-  }
-  frame.kind = Kind::kPixels;
-  frame.width = number<int>(object, "width");
-  frame.height = number<int>(object, "height");
-  frame.channels = number<int>(object, "channels");
-  frame.rgb = text(object, "format") == "rgb";
-  return frame;
-}
-
-tracking::Rect4 box_from_js(const Napi::Value& value) {
-  const auto array = value.As<Napi::Array>();
-  tracking::Rect4 box{};
-  for (uint32_t i = 0; i < box.size(); ++i) box[i] = array.Get(i).As<Napi::Number>().DoubleValue();
-  return box;
-}
-
-Napi::Array box_to_js(Napi::Env env, const tracking::Rect4& box) {
-  auto array = Napi::Array::New(env, box.size());
-  for (uint32_t i = 0; i < box.size(); ++i) array.Set(i, box[i]);
-  return array;
-}
-
-Napi::Value step_to_js(Napi::Env env, tracking::TrackStep& step) {
-  auto object = Napi::Object::New(env);
-  object.Set("box", box_to_js(env, step.box));
-  object.Set("score", step.score);
-  object.Set("bestIndex", static_cast<double>(step.best_index));
-  object.Set("pscore", step.pscore);
-  object.Set("penalty", step.penalty);
-  object.Set("scaleX", step.scale_x);
-  object.Set("boxInCrop", box_to_js(env, step.box_in_crop));
-  return object;
-}
-
 Napi::Value create_tracker(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const auto holder = ModelHandle::unwrap(info[0], "model");
-  const auto options = options_from_js(info[1].As<Napi::Object>());
+  const auto spec = info[1].As<Napi::Object>();
   try {
-    TrackerPtr tracker = std::make_shared<tracking::SiamFcppTracker>(std::make_shared<tracking::ModuleNetwork>(holder->model), options);
+    TrackerPtr tracker = tracker_maker(spec)(tracking::make_network(holder->model, text(spec, "precision")), nullptr);
     return TrackerHandle::wrap(env, AddonEnv::of(env).tracker_class, std::move(tracker));
   } catch (const Napi::Error&) {
     throw;
@@ -119,7 +54,8 @@ Napi::Value TrackerHandle::update(const Napi::CallbackInfo& info) {
   std::optional<tracking::Rect4> prior;
   if (info[1].IsArray()) prior = box_from_js(info[1]);
   return AddonEnv::of(info.Env()).run<tracking::TrackStep>(
-      info.Env(), "update", [tracker, frame, prior] { return tracker->update(std::move(*frame), prior); }, step_to_js);
+      info.Env(), "update", [tracker, frame, prior] { return tracker->update(std::move(*frame), prior); },
+      [](Napi::Env env, tracking::TrackStep& step) -> Napi::Value { return step_to_js(env, step); });
 }
 
 Napi::Value TrackerHandle::debug(const Napi::CallbackInfo& info) {
@@ -136,6 +72,7 @@ Napi::Value TrackerHandle::debug(const Napi::CallbackInfo& info) {
 
 void register_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   TrackerHandle::define(env, addon);
+  register_online(env, exports);
   exports.Set("createTracker", Napi::Function::New(env, create_tracker, "createTracker"));
 }
 

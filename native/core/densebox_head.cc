@@ -1,5 +1,7 @@
 #include "densebox_head.h"
 
+#include <c10/core/impl/LocalDispatchKeySet.h>
+
 #include <cmath>
 
 #include "../base/error.h"
@@ -58,7 +60,8 @@ HeadOutput DenseboxHeadImpl::forward(const at::Tensor& c_out, const at::Tensor& 
   }
   HeadOutput out;
   out.corr_fea = cls;
-  // The outputs decide boxes to a fraction of a pixel: float32 whatever the mode (1×1 convolutions, next to no work).
+  // The outputs decide boxes to a fraction of a pixel: float32 whatever the mode, and under autocast (1×1 convolutions, next to no work).
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   const at::Tensor cls32 = cls.to(at::kFloat), box32 = box.to(at::kFloat);
   out.cls = flatten_map(cls_score_->forward(cls32));
   out.ctr = flatten_map(ctr_score_->forward(cls32));

@@ -90,6 +90,8 @@ SearchFeatures SiamTrackImpl::search_features(const at::Tensor& im_x) {
   return {c_x_->forward(f_x), r_x_->forward(f_x), f_x, x.size(3)};
 }
 
+at::Tensor SiamTrackImpl::classification_features(const at::Tensor& im_x) { return c_x_->forward(basemodel_->forward(prepare(im_x, "im_x"))); }
+
 HeadOutput SiamTrackImpl::match(const SearchFeatures& search, const TemplateFeatures& features) {
   return head_->forward(xcorr_depthwise(search.c_x, features.c_z_k), xcorr_depthwise(search.r_x, features.r_z_k), search.x_size);
 }

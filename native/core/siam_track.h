@@ -47,8 +47,12 @@ class SiamTrackImpl : public torch::nn::Module {
 
   /// Phase 'feature' of the tracker.
   TemplateFeatures template_features(const at::Tensor& im_z);
+  /// The backbone alone. @returns [N,width,H',W']
+  at::Tensor backbone_features(const at::Tensor& image) { return basemodel_->forward(prepare(image, "image")); }
   /// The first half of phase 'track'.
   SearchFeatures search_features(const at::Tensor& im_x);
+  /// Of what search_features() gives, c_x alone: the original's `instance`.
+  at::Tensor classification_features(const at::Tensor& im_x);
   /// The second half: logits are left as they are (the tracker applies the sigmoid).
   HeadOutput match(const SearchFeatures& search, const TemplateFeatures& features);
 

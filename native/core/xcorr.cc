@@ -30,7 +30,7 @@ struct XcorrFunction : torch::autograd::Function<XcorrFunction> {
       const T *px = data<T>(x), *pk = data<T>(k);
       T* po = data<T>(out);
       if (rows) {
-        at::parallel_for(0, x.size(0), 1, [&](int64_t begin, int64_t end) { kernels::xcorr_rows(px, pk, po, sizes, begin, end); });
+        at::parallel_for(0, x.size(0) * kernels::xcorr_chunks(sizes), 1, [&](int64_t begin, int64_t end) { kernels::xcorr_rows(px, pk, po, sizes, begin, end); });
       } else {
         at::parallel_for(0, x.size(0) * sizes.C, 16, [&](int64_t begin, int64_t end) { kernels::xcorr_planar(px, pk, po, sizes, begin, end); });
       }

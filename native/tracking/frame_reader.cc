@@ -25,6 +25,8 @@ void to_bgr(const FrameInput& input, std::vector<uint8_t>& out) {
 }  // namespace
 
 void FrameReader::open(FrameInput input) {
+  view_.reset();
+  mean_.reset();
   input_ = std::move(input);
   if (input_.kind == FrameInput::Kind::kPixels) {
     width_ = input_.width;
@@ -36,6 +38,7 @@ void FrameReader::open(FrameInput input) {
       input_.bytes.resize(input_.bytes.size() + data::kPixelSlack);
       decoded_.swap(input_.bytes);
     }
+    view_ = data::FrameView{decoded_.data(), 3 * static_cast<size_t>(width_), {0, 0, width_, height_}, width_, height_, {}};
     return;
   }
   if (input_.kind == FrameInput::Kind::kPath) {
@@ -50,18 +53,20 @@ void FrameReader::open(FrameInput input) {
   height_ = info_.height;
 }
 
-data::FrameView FrameReader::pixels_view() {
-  return {decoded_.data(), 3 * static_cast<size_t>(width_), {0, 0, width_, height_}, width_, height_, {}};
-}
-
-data::FrameView FrameReader::whole() {
-  if (input_.kind == FrameInput::Kind::kPixels) return pixels_view();
-  return decoder_.Decode(info_, jpeg_, jpeg_size_, input_.path, decoded_);
-}
+data::FrameView FrameReader::whole() { return region({0, 0, width_, height_}); }
 
 data::FrameView FrameReader::region(const data::Rect& wanted) {
-  if (input_.kind == FrameInput::Kind::kPixels) return pixels_view();
-  return decoder_.DecodeRegion(info_, wanted, jpeg_, jpeg_size_, input_.path, decoded_);
+  const data::Rect part = data::Clipped(wanted, width_, height_);
+  if (view_ && view_->region.Contains(part)) return *view_;
+  view_.reset();  // its memory is written to, also by a decode that fails
+  const bool all = part.width == width_ && part.height == height_;
+  view_ = all ? decoder_.Decode(info_, jpeg_, jpeg_size_, input_.path, decoded_) : decoder_.DecodeRegion(info_, wanted, jpeg_, jpeg_size_, input_.path, decoded_);
+  return *view_;
+}
+
+data::Bgr FrameReader::mean() {
+  if (!mean_) mean_ = data::TruncatedMean(whole());
+  return *mean_;
 }
 
 }  // namespace siam::tracking

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,13 +35,14 @@ class FrameReader {
   /// The file's path, or "" where the frame came from memory.
   const std::string& file() const { return input_.path; }
 
-  /// All pixels, BGR. Valid until the next call.     @throws ERR_DATA when the data is truncated or corrupt
+  /// All pixels, BGR. Valid until a call that needs pixels which this one did not.     @throws ERR_DATA when the data is truncated or corrupt
   data::FrameView whole();
-  /// At least the pixels of `wanted` that lie in the frame. Valid until the next call.     @throws as whole()
+  /// At least the pixels of `wanted` that lie in the frame; those that are there already are not decoded again. Valid as whole().
   data::FrameView region(const data::Rect& wanted);
+  /// Mean of the whole frame, as border pixels have it; computed once a frame.     @throws as whole()
+  data::Bgr mean();
 
  private:
-  data::FrameView pixels_view();
 
   FrameInput input_;
   std::vector<uint8_t> file_buffer_;
@@ -49,6 +51,8 @@ class FrameReader {
   size_t jpeg_size_ = 0;
   data::FrameInfo info_;
   data::FrameDecoder decoder_;
+  std::optional<data::FrameView> view_;  ///< of this frame, where something is decoded
+  std::optional<data::Bgr> mean_;
   int width_ = 0;
   int height_ = 0;
 };

@@ -26,14 +26,20 @@ Target Target::of(const Rect4& box) {
 
 Rect4 Target::box() const { return {cx - (w - 1) / 2, cy - (h - 1) / 2, w, h}; }
 
-std::vector<double> make_window(int size, bool cosine) {
-  std::vector<double> hann(static_cast<size_t>(size), 1.0);
-  if (cosine && size > 1) {
-    for (int i = 0; i < size; ++i) hann[static_cast<size_t>(i)] = 0.5 + 0.5 * std::cos(M_PI * (2.0 * i + 1 - size) / (size - 1));
-  }
+std::vector<double> make_window(int size, bool cosine, double dx, double dy) {
+  const auto hann = [&](double shift) {
+    std::vector<double> line(static_cast<size_t>(size), 1.0);
+    if (!cosine || size <= 1) return line;
+    for (int i = 0; i < size; ++i) {
+      const double at = 2.0 * (i - shift) + 1 - size;
+      line[static_cast<size_t>(i)] = std::abs(at) > size - 1 ? 0 : 0.5 + 0.5 * std::cos(M_PI * at / (size - 1));
+    }
+    return line;
+  };
+  const std::vector<double> rows = hann(dy), columns = hann(dx);
   std::vector<double> window;
-  for (const double y : hann) {
-    for (const double x : hann) window.push_back(y * x);
+  for (const double y : rows) {
+    for (const double x : columns) window.push_back(y * x);
   }
   return window;
 }
@@ -43,6 +49,7 @@ TrackStep choose(const ScoreMap& map, const Target& prior, float scale_x, double
   const float prior_side = padded_side(prior_w, prior_h), prior_ratio = prior_w / prior_h;
   const float cost = static_cast<float>(penalty_k);
   const float share = static_cast<float>(1 - window_influence);
+  const float own = static_cast<float>(1 - map.other_share), others = static_cast<float>(map.other_share);
 
   TrackStep best;
   best.pscore = -std::numeric_limits<double>::infinity();
@@ -50,7 +57,9 @@ TrackStep choose(const ScoreMap& map, const Target& prior, float scale_x, double
     const float* corners = map.box + 4 * i;
     const float w = corners[2] - corners[0] + 1, h = corners[3] - corners[1] + 1;
     const float penalty = std::exp(-(change(prior_ratio / (w / h)) * change(padded_side(w, h) / prior_side) - 1) * cost);
-    const double pscore = static_cast<double>(penalty * map.score[i] * share) + (*map.window)[i] * window_influence;
+    float seen = penalty * map.score[i];
+    if (map.other != nullptr) seen = own * seen + others * map.other[i];
+    const double pscore = static_cast<double>(seen * share) + (*map.window)[i] * window_influence;
     if (pscore > best.pscore) {
       best.pscore = pscore;
       best.best_index = static_cast<int64_t>(i);

@@ -35,13 +35,16 @@ struct Target {
 };
 
 /// Outer product of two Hann windows [size²], row-major; or ones.
-std::vector<double> make_window(int size, bool cosine);
+/// @param dx, dy  cells that its middle is right of and below the map's; beyond its ends the window is 0
+std::vector<double> make_window(int size, bool cosine, double dx = 0, double dy = 0);
 
 /// The scores and boxes of one search crop. Pointers to size() values; not owned.
 struct ScoreMap {
   const float* score;      ///< [S²] 0 to 1
   const float* box;        ///< [S²,4] x0,y0,x1,y1 in crop pixels
   const std::vector<double>* window;  ///< [S²]
+  const float* other = nullptr;       ///< [S²] 0 to 1, another opinion; none where null
+  double other_share = 0;             ///< its share in a cell's score before the window, 0 to 1
   size_t size() const { return window->size(); }
 };
 

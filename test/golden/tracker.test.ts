@@ -8,7 +8,8 @@ import { loadConfig } from '../../lib/config/index.ts'
 import type { Model, StateTable } from '../../lib/engine/model.ts'
 import type { NamedRawTensor, TrackStep } from '../../lib/native/addon.ts'
 import { Tensor } from '../../lib/native/tensor.ts'
-import { buildTracker, type Box, type SiamFCppTracker } from '../../lib/tracking/siamfcpp-tracker.ts'
+import type { Box, SiamFCppTracker } from '../../lib/tracking/siamfcpp-tracker.ts'
+import { buildSiamFCpp } from '../helpers/siamfcpp-tracker.ts'
 import { goldenJson, goldenTensors, numbers } from '../helpers/golden.ts'
 import { ruleWeightsWithStatistics } from '../helpers/rule-weights.ts'
 import { shared } from '../helpers/shared.ts'
@@ -44,7 +45,7 @@ function planar(hwc: ArrayLike<number>): Float32Array {
 }
 
 async function trackerOf(yaml: string, weights: string | StateTable): Promise<SiamFCppTracker> {
-  return buildTracker(await loadConfig(shared('reference-configs', 'train', 'got10k', yaml)), { weights, threads: 2 })
+  return buildSiamFCpp(await loadConfig(shared('reference-configs', 'train', 'got10k', yaml)), { weights, threads: 2 })
 }
 
 /** Follows the run; `prior` as the golden run had it. */

@@ -121,14 +121,14 @@ describe('the cache', () => {
   it('answers from memory what was read once, with the same batches', async () => {
     const plain = await stream(spec(), 12)
     const cache = addon.createFrameCache(8e6)
-    const first = await stream(spec({ cache, threads: 2 }), 12)
+    // One thread: of two that want a frame at once, both miss it. These draws reach every frame, so that none is under way when it is counted.
+    const first = await stream(spec({ cache, threads: 1 }), 12)
     const second = await stream(spec({ cache, threads: 4, ...slow, readDelayMicroseconds: 0 }), 12)
     cache.dispose()
     expect([first.hash, second.hash]).toEqual([plain.hash, plain.hash])
-    expect(first.stats.cacheFrames).toBe(first.stats.cacheMisses)
+    expect(first.stats).toMatchObject({ cacheFrames: frames, cacheMisses: frames })
     expect(first.stats.cacheHits).toBeGreaterThan(0)
-    expect(second.stats.cacheFrames).toBe(frames)
-    expect(second.stats.cacheMisses).toBeLessThanOrEqual(frames - first.stats.cacheFrames + 8)
+    expect(second.stats).toMatchObject({ cacheFrames: frames, cacheMisses: 0 })
     expect(second.stats.cacheBytes).toBeGreaterThan(frames * 3000)
     expect(second.stats.cacheLimitBytes).toBe(8e6)
   })
@@ -167,7 +167,7 @@ describe('the cache', () => {
     const { stats } = await stream(loaderSpec([index], { cache }), 40)
     cache.dispose()
     expect(stats.cacheFrames).toBe(3)
-    expect(stats.cacheMisses).toBe(3)
+    expect(stats.cacheMisses).toBe(3) // one thread: two that want a picture at once would both miss it
   })
 
   it('of other data sets, or disposed, is refused', () => {

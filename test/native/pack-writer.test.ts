@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { packShardFile } from '../../lib/data/pack/format.ts'
-import { lockFolder } from '../../lib/data/pack/lock.ts'
+import { lockFolder } from '../../lib/lock-folder.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { makeCocoExample } from '../helpers/datasets/coco.ts'
 import { failure } from '../helpers/indexing.ts'
@@ -223,7 +223,7 @@ describe('a pack', () => {
     const dir = packOf('locked')
     mkdirSync(dir, { recursive: true })
     {
-      using _lock = lockFolder(dir)
+      using _lock = lockFolder(dir, 'writing this pack')
       expect(await failure(packTiny(root, out('locked')))).toMatchObject({ code: 'ERR_IO', file: dir, message: 'another process is writing this pack' })
     }
     await packTiny(root, out('locked'))

@@ -9,7 +9,9 @@ import { buildModel } from '../../lib/engine/builders.ts'
 import type { Model } from '../../lib/engine/model.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { trackSequence } from '../../lib/tracking/runner.ts'
-import { buildTracker, type SiamFCppTracker } from '../../lib/tracking/siamfcpp-tracker.ts'
+import { buildTracker } from '../../lib/tracking/build.ts'
+import type { SiamFCppTracker } from '../../lib/tracking/siamfcpp-tracker.ts'
+import { buildSiamFCpp } from '../helpers/siamfcpp-tracker.ts'
 import { shared } from '../helpers/shared.ts'
 
 const yaml = (): string => shared('reference-configs', 'train', 'got10k', 'siamfcpp_tinyconv-trn.yaml')
@@ -50,7 +52,7 @@ describe('SiamFCppTracker', () => {
     rmSync(dir, { recursive: true, force: true })
   })
   beforeEach(async () => {
-    tracker = await buildTracker(config, { model })
+    tracker = await buildSiamFCpp(config, { model })
   })
   afterEach(() => tracker.dispose())
 
@@ -119,7 +121,7 @@ describe('SiamFCppTracker', () => {
 
   it('has a uniform window, too', async () => {
     const uniform = await loadConfig(yaml(), ['test.track.pipeline.SiamFCppTracker.windowing=uniform'])
-    using other = await buildTracker(uniform, { model })
+    using other = await buildSiamFCpp(uniform, { model })
     await other.init(frame(), box)
     const { score, penalty, pscore } = await other.updateWithDetails(frame())
     expect(pscore).toBeCloseTo(score * penalty * (1 - 0.21) + 0.21, 5)
@@ -178,6 +180,15 @@ describe('SiamFCppTracker', () => {
     await expect(tracker.init(bad as never, box)).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(message) })
   })
 
+  it('takes the clamped bytes of a canvas', async () => {
+    const bytes = pixels()
+    await tracker.init({ data: bytes, width, height, channels: 3, format: 'rgb' }, box)
+    const plain = await tracker.update({ data: bytes, width, height, channels: 3, format: 'rgb' })
+    const clamped = new Uint8ClampedArray(bytes)
+    await tracker.init({ data: clamped, width, height, channels: 3, format: 'rgb' }, box)
+    expect(await tracker.update({ data: clamped, width, height, channels: 3, format: 'rgb' })).toEqual(plain)
+  })
+
   it('says when the network gives no finite numbers', async () => {
     const own = await buildModel(config, { part: 'test', pretrained: false })
     const state = await own.stateDict()
@@ -196,6 +207,14 @@ describe('SiamFCppTracker', () => {
     await expect(buildTracker(config, { model, weights: 'x.pkl' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
     const alexnet = await loadConfig(shared('reference-configs', 'train', 'got10k', 'siamfcpp_alexnet-trn.yaml'))
     await expect(buildTracker(alexnet, { weights: shared('golden', 'ckpt', 'tinyconv_epoch-0.pkl') })).rejects.toMatchObject({ code: 'ERR_CHECKPOINT', message: expect.stringMatching(/another model/) })
+  })
+
+  it('takes no path for a configuration, no unknown option, and no path for a list of frames', async () => {
+    await expect(buildTracker('my.yaml' as never, { model })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: 'Expected what loadConfig() gives for config but received "my.yaml" of type string' })
+    await expect(buildTracker(config, { wieghts: 'x.pkl' } as never)).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/"wieghts"/), hint: 'did you mean weights?' })
+    for (const frames of ['frames/', undefined, new Uint8Array(4)]) {
+      await expect(trackSequence(tracker, frames as never, box).next()).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/an iterable or async iterable of frames/) })
+    }
   })
 
   it('finds sizes that do not fit the network', async () => {

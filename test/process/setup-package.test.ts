@@ -32,7 +32,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('the tarball', () => {
   it('has what it needs to build and run, and nothing of the workshop', () => {
-    for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'CMakeLists.txt', 'bin/siamtrain.js', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/index.js', 'scripts/install.mjs', 'native/binding/registration.cc', 'configs/quickstart.yaml']) {
+    for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'CMakeLists.txt', 'bin/siamtrain.js', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/index.js', 'scripts/install.mjs', 'native/binding/registration.cc', 'configs/quickstart.yaml', 'lib/demo/page/index.html']) {
       expect(existsSync(path.join(installed, file)), file).toBe(true)
     }
     for (const file of ['test', 'bench', 'build', 'node_modules', '.ci', 'tsconfig.json', 'dist/.inputs', 'dist/.tsbuildinfo']) expect(existsSync(path.join(installed, file)), file).toBe(false)
@@ -76,6 +76,14 @@ describe('a dependent', () => {
 
   it('has the command line', () => {
     expect(node(path.join(installed, 'bin/siamtrain.js'), '--version')).toBe('0.1.0\n')
+  })
+
+  it('has all of the demo page', () => {
+    const module = JSON.stringify(path.join(installed, 'dist/demo/page-files.js'))
+    const names = JSON.parse(node('--input-type=module', '-e', `const { readPageFiles } = await import(${module}); console.log(JSON.stringify([...(await readPageFiles()).keys()]))`)) as string[]
+    const ours = readdirSync(path.join(root, 'lib/demo/page')).map((name) => (name === 'index.html' ? '/' : `/${name}`))
+    expect(ours.length).toBeGreaterThan(10)
+    expect(names.sort()).toEqual(ours.sort())
   })
 
   it('is not refused by a build that fails, which explains itself', () => {

@@ -11,6 +11,8 @@ beforeEach(() => {
   mkdirSync(path.join(fixture.project, 'node_modules'))
   for (const name of ['vitest', 'typescript', 'oxlint']) symlinkSync(realpathSync(path.join(root, 'node_modules', name)), path.join(fixture.project, 'node_modules', name))
   fixture.write('tsconfig.json', '{ "compilerOptions": { "noEmit": true, "types": [] }, "files": ["ok.ts"] }')
+  fixture.write('tsconfig.page.json', '{ "extends": "./tsconfig.json", "files": ["page.ts"] }')
+  fixture.write('page.ts', 'export const two = 2\n')
   fixture.write('.oxlintrc.json', '{ "categories": { "correctness": "off" } }')
   fixture.write('ok.ts', 'export const one = 1\n')
   fixture.write('vitest.config.js', 'export default { test: { include: ["test/**/*.test.js"] } }')
@@ -32,14 +34,14 @@ describe('the last line', () => {
     fixture.write('test/a.test.js', passing)
     fixture.write('test/b.test.js', "import { it } from 'vitest'; it('c', () => {}); it.skip('d', () => {})\n")
     const { code, output } = await npmTest()
-    expect([code, lastLine(output)], output).toEqual([0, '5 passed, 0 failed, 1 skipped'])
+    expect([code, lastLine(output)], output).toEqual([0, '6 passed, 0 failed, 1 skipped'])
   })
 
   it('counts a failed test and a failed check', async () => {
     fixture.write('test/a.test.js', `${passing}it('c', () => { throw new Error('no') })\n`)
     fixture.write('ok.ts', 'export const one: string = 1\n')
     const { code, output } = await npmTest()
-    expect([code, lastLine(output)]).toEqual([1, '3 passed, 2 failed'])
+    expect([code, lastLine(output)]).toEqual([1, '4 passed, 2 failed'])
     expect(output).toContain('TS2322')
   })
 

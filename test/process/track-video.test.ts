@@ -1,11 +1,17 @@
 /** `siamtrain track` on a video and on a pipe; overlays as an animation and a video. */
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import os, { tmpdir } from 'node:os'
 import path from 'node:path'
+import { PassThrough } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openVideo } from '../../lib/index.ts'
+import { GifWriter } from '../../lib/tracking/animation.ts'
+import { openFrames } from '../../lib/tracking/frame-source.ts'
 import { framePixels } from '../../lib/tracking/overlay.ts'
+import { parseRawFormat } from '../../lib/tracking/raw-frames.ts'
+import { VideoWriter } from '../../lib/tracking/video/index.ts'
 import { ffmpegForTests } from '../helpers/ffmpeg.ts'
 import { runCli } from '../helpers/run-cli.ts'
 import { shared } from '../helpers/shared.ts'
@@ -64,6 +70,39 @@ describe.skipIf(ffmpeg === undefined)('a video', () => {
     }
     expect(count).toBe(frames)
     expect(readdirSync(dir).filter((name) => name.includes('.tmp'))).toEqual([])
+  })
+
+  it('whose ffmpeg is killed is an error at the next frames, and no file', async () => {
+    const writer = await VideoWriter.create(at('killed.mp4'), { width: 16, height: 16, fps: 25 })
+    const picture = { data: new Uint8Array(16 * 16 * 3), width: 16, height: 16 }
+    await writer.write(picture)
+    const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ')
+    const child = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('killed'))
+    process.kill(Number(child), 'SIGKILL')
+    await expect((async () => {
+      for (;;) {
+        await writer.write(picture)
+        await turn()
+      }
+    })()).rejects.toMatchObject({ code: 'ERR_IO', message: expect.stringContaining('the video cannot be written') })
+    await writer.abort()
+    expect(readdirSync(dir).filter((name) => name.includes('killed'))).toEqual([])
+  })
+
+  it('removes what a killed process left of one', async () => {
+    const left = `${at('left.mp4')}.tmp-${os.hostname().replace(/[^A-Za-z0-9_.]/g, '_')}-999999999-0-0.mp4`
+    writeFileSync(left, 'half a video')
+    const writer = await VideoWriter.create(at('left.mp4'), { width: 16, height: 16, fps: 25 })
+    await writer.abort()
+    expect(existsSync(left)).toBe(false)
+  })
+
+  it('that cannot take its name is an error, and leaves no other file', async () => {
+    mkdirSync(at('folder.mp4'))
+    const writer = await VideoWriter.create(at('folder.mp4'), { width: 16, height: 16, fps: 25 })
+    await writer.write({ data: new Uint8Array(16 * 16 * 3), width: 16, height: 16 })
+    await expect(writer.close()).rejects.toMatchObject({ code: 'ERR_IO', file: at('folder.mp4') })
+    expect(readdirSync(dir).filter((name) => name.includes('folder'))).toEqual(['folder.mp4'])
   })
 
   it('may be left in the middle, and ended by a signal', async () => {
@@ -141,6 +180,26 @@ it('frames of a pipe give the boxes of their pixels, and an overlay as an animat
   expect(cut.stderr).toMatch(/ERR_DATA the stream ends inside of frame 3: \d+ of the 519840 bytes of a 480x361 frame/)
 })
 
+it.each([['fast', 5000, 20], ['slow', 0.001, 655_350]])('an animation that is too %s for the format has the delay nearest to it', async (name, fps, milliseconds) => {
+  const gif = new GifWriter(at(`${name}.gif`), fps)
+  await gif.write({ data: new Uint8Array(3), width: 1, height: 1 })
+  await gif.close()
+  const bytes = readFileSync(at(`${name}.gif`))
+  expect(10 * bytes.readUInt16LE(bytes.indexOf(Buffer.from([0x21, 0xf9, 0x04])) + 4)).toBe(milliseconds)
+})
+
+it('a signal ends the wait for frames that do not come', async () => {
+  const input = new PassThrough()
+  const controller = new AbortController()
+  const { frames: stalled } = await openFrames(['-'], { raw: parseRawFormat('2x1:gray'), input, signal: controller.signal })
+  const read = (async () => {
+    for await (const _ of stalled) controller.abort(new Error('enough'))
+  })()
+  input.write(Buffer.alloc(3))
+  await expect(read).rejects.toThrow('enough')
+  expect(input.destroyed).toBe(true)
+})
+
 it('an animation or video of a run that fails is not there', async () => {
   writeFileSync(at('broken.jpg'), 'no picture')
   const { code } = await runCli(['track', bag(1), bag(2), at('broken.jpg'), ...settings, '--overlay', at('failed.gif')])
@@ -153,7 +212,7 @@ it.each([
   [['-', bag(1), '--raw', '2x2'], /Expected standard input \(-\) alone/],
   [[bag(1), '--raw', '2x2'], /Expected the source - \(standard input\) with --raw/],
   [['-', '--raw', '2by2'], /Expected WIDTHxHEIGHT/],
-  [[bag(1), '--fps', '0'], /frames a second, above 0/],
+  [[bag(1), '--fps', '0'], /frames a second, from 0.01/],
 ])('track %j is a wrong call', async (args, message) => {
   const { code, stderr } = await runCli(['track', ...args, ...settings])
   expect(code).toBe(2)

@@ -1,5 +1,5 @@
 /** `siamtrain track` as a user calls it: results on stdout, files whole or not there, errors in one line, Ctrl-C. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -63,12 +63,34 @@ describe('siamtrain track', () => {
     ['a first box outside', ['--init', '9000,10,20,20'], 2, /ERR_ARGUMENT.*overlaps the frame/],
     ['unknown weights', ['--init', init, '--weights', '/nowhere/epoch-1.pkl'], 1, /ERR_IO.*nowhere/],
     ['no GPU', ['--init', init, '--device', 'cuda:99'], 1, /ERR_DEVICE/],
+    ['an overlay of a kind that is not written', ['--init', init, '--overlay', '/nowhere/drawn.mpg'], 2, /ERR_ARGUMENT.*drawn\.mpg.*\.mpg.*\.mp4/],
     ['an unwritable result', ['--init', init, '--out', '/nowhere/boxes.txt'], 1, /ERR_IO.*nowhere/],
   ])('fails in one line for %s', async (_, more, code, message) => {
     const outcome = await runCli(track(...more))
     expect(outcome.code).toBe(code)
     expect(outcome.stderr).toMatch(message)
     expect(outcome.stderr.trim().split('\n')).toHaveLength(1)
+  })
+
+  it.each([
+    ['the frames themselves', (own: string) => ['--overlay', own], /ERR_ARGUMENT.*--overlay would replace a frame that is read, 00000002\.jpg/],
+    ['the frames, by a link', (own: string) => ['--overlay', `${own}-link`], /ERR_ARGUMENT.*--overlay would replace a frame/],
+    ['a frame by the boxes', (own: string) => ['--out', path.join(own, '00000001.jpg')], /ERR_ARGUMENT.*--out would replace a file that is read/],
+    ['the annotations by the boxes', (own: string) => ['--out', path.join(own, 'truth.txt'), '--groundtruth', path.join(own, 'truth.txt')], /ERR_ARGUMENT.*--out would replace/],
+    ['a folder by the boxes', (own: string) => ['--out', own], /ERR_IO.*Expected a file for --out/],
+    ['a folder by an animation', (own: string) => ['--overlay', `${own}.gif`], /ERR_IO.*Expected a file for --overlay/],
+  ])('never replaces %s', async (_, more, message) => {
+    const own = mkdtempSync(path.join(dir, 'own-'))
+    for (const k of [1, 2]) copyFileSync(path.join(frames, `${k}.jpg`), path.join(own, `0000000${k}.jpg`))
+    writeFileSync(path.join(own, 'truth.txt'), `${init}\n${init}\n`)
+    symlinkSync(own, `${own}-link`)
+    mkdirSync(`${own}.gif`)
+    const files = (): Buffer[] => ['00000001.jpg', '00000002.jpg', 'truth.txt'].map((name) => readFileSync(path.join(own, name)))
+    const before = files()
+    // Not the folder's first file: any of them counts.
+    const { stderr } = await runCli(['track', path.join(own, '00000002.jpg'), path.join(own, '00000001.jpg'), '--config', config(), '--weights', weights(), '--quiet', '--init', init, ...more(own)])
+    expect(stderr).toMatch(message)
+    expect(files()).toEqual(before)
   })
 
   it('stops at a corrupt frame, names it, and writes no result', async () => {
@@ -92,5 +114,38 @@ describe('siamtrain track', () => {
     expect(code).toBe(130)
     expect(stderr).toMatch(/Stopped after \d+ of 150 frames; .*stopped\.txt was not written/)
     expect(existsSync(out)).toBe(false)
+  })
+})
+
+describe('siamtrain track with several targets', () => {
+  const files = [1, 2, 3].map((k) => shared('data', 'vot-bag', `0000000${k}.jpg`))
+  const base = ['track', ...files, '--config', config(), '--weights', weights(), '--quiet']
+  const inits = ['312.6,146.9,106.1,96.4', '60,40,70,60']
+
+  it('gives each the boxes that it has alone', async () => {
+    const { code, stdout, stderr } = await runCli([...base, ...inits.flatMap((init) => ['--init', init])])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const rows = stdout.trim().split('\n').map((line) => line.split(',').map(Number))
+    expect(rows.map(([frame, id]) => [frame, id])).toEqual([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 1]])
+    for (const [id, init] of inits.entries()) {
+      const alone = await runCli([...base, '--init', init])
+      const expected = alone.stdout.trim().split('\n').map((line) => line.split(',').map(Number))
+      // One batch of crops or one crop: float32 sums in another order (0.05 px is golden's tolerance).
+      for (const [frame, , ...box] of rows.filter((row) => row[1] === id)) for (const [i, value] of box.entries()) expect(Math.abs(value - expected[frame!]![i]!)).toBeLessThan(0.05)
+    }
+  })
+
+  it('prints all objects of a frame in one JSON line', async () => {
+    const { code, stdout } = await runCli([...base, ...inits.flatMap((init) => ['--init', init]), '--json'])
+    expect(code).toBe(0)
+    const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as { frame: number; objects: { id: number; box: number[]; score: number }[]; seconds: number })
+    expect(lines.map(({ frame, objects }) => [frame, objects.map(({ id }) => id)])).toEqual([[0, [0, 1]], [1, [0, 1]], [2, [0, 1]]])
+    expect(lines[0]!.objects[1]).toMatchObject({ box: [60, 40, 70, 60], score: 1 })
+  })
+
+  it('refuses the groundtruth of one target', async () => {
+    const { code, stderr } = await runCli([...base, ...inits.flatMap((init) => ['--init', init]), '--groundtruth', shared('data', 'vot-bag', 'groundtruth.txt')])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/ERR_ARGUMENT Expected one --init with --groundtruth/)
   })
 })

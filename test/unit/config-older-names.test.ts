@@ -84,7 +84,7 @@ track:
     task_model: {name: SiamTrack}
   pipeline:
     name: SiamFCppMultiTempTracker
-    SiamFCppMultiTempTracker: {test_lr: 0.52, head_shrink: 4, st_mem_coef: 0.5, st_mem_coef_hpo_range: [0.3, 0.7]}
+    SiamFCppMultiTempTracker: {test_lr: 0.52, head_shrink: 4, st_mem_coef: 0.6, st_mem_coef_hpo_range: [0.2, 0.7]}
   tester:
     names: ["VOTTester",]
     VOTTester: {device_num: 1, dataset_names: ["VOT2018"]}
@@ -96,7 +96,7 @@ describe('the first files', () => {
     const test = requireTest(config)
     expect(test.exp_name).toBe('first')
     expect(test.model?.backbone.Inception3).toMatchObject({ crop_pad: 4, pruned: false })
-    expect(test.pipeline?.SiamFCppMultiTempTracker).toMatchObject({ num_conv3x3: 2, mem_coef: 0.5, mem_coef_hpo_range: [0.3, 0.7] })
+    expect(test.pipeline?.SiamFCppMultiTempTracker).toMatchObject({ num_conv3x3: 2, mem_coef: 0.4, mem_coef_hpo_range: [0.3, 0.8] })
     expect(warnings.map(({ path }) => path).sort()).toEqual(['track', 'test.track.model.backbone.Inception3.amputated', 'test.track.pipeline.SiamFCppMultiTempTracker.head_shrink', 'test.track.pipeline.SiamFCppMultiTempTracker.st_mem_coef', 'test.track.pipeline.SiamFCppMultiTempTracker.st_mem_coef_hpo_range'].sort())
     expect(warnings.every(({ line }) => line !== undefined)).toBe(true)
   })

@@ -16,6 +16,13 @@ describe('overlap', () => {
   })
 })
 
+it('equal boxes of fractional numbers overlap by no more than 1', () => {
+  // 0.1 + 0.2 − 0.1 is a little more than 0.2.
+  const box: Rect = [0.1, 0.1, 0.2, 0.2]
+  expect(0.1 + 0.2 - 0.1).toBeGreaterThan(0.2)
+  expect(overlap(box, box)).toBe(1)
+})
+
 describe('overlap in a frame', () => {
   it('cuts both boxes by the rule of the GOT-10k toolkit', () => {
     expect(overlap([-10, 0, 20, 10], [0, 0, 20, 10], [100, 100])).toBeCloseTo(1, 12)

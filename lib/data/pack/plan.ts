@@ -4,6 +4,7 @@ import path from 'node:path'
 import { writeFileAtomically } from '../../checkpoint/atomic-file.ts'
 import { ioError } from '../../checkpoint/io-error.ts'
 import { SiamError } from '../../errors.ts'
+import { lockFileName } from '../../lock-folder.ts'
 import { packageVersion } from '../../version.ts'
 import { isMissing } from '../files.ts'
 import { packManifestFile, packTableFile } from './format.ts'
@@ -11,7 +12,6 @@ import { type PackIdentity, differences } from './identity.ts'
 
 /** Holds the plan and the rows of complete shards; gone when the pack is finished. */
 export const workFolderName = '.making'
-export const lockFileName = '.lock'
 const planFile = 'plan.json'
 const planFormat = 'siamfcpp-pack-plan'
 

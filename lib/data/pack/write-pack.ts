@@ -5,6 +5,7 @@ import path from 'node:path'
 import { writeFileAtomically } from '../../checkpoint/atomic-file.ts'
 import { ioError } from '../../checkpoint/io-error.ts'
 import { SiamError, invalidArgument } from '../../errors.ts'
+import { lockFolder } from '../../lock-folder.ts'
 import { makeFolder } from '../../make-folder.ts'
 import type { PackWriterResult } from '../../native/addon-pack.ts'
 import type { NativeDatasetIndex } from '../../native/addon.ts'
@@ -20,7 +21,6 @@ import { type PackEstimate, checkRoom, estimateFrom, estimateSamples, freeBytes 
 import { follow } from './follow.ts'
 import { type PackManifest, contextFactorOf, packFormat, packIndexFile, packManifestFile, packShardFile, packShardName, packTableFile, packVersion } from './format.ts'
 import { type PackIdentity, differences, identityOf, indexHeader } from './identity.ts'
-import { lockFolder } from './lock.ts'
 import { lookAgain, tooManyHint } from './look-again.ts'
 import { readPackManifest } from './manifest.ts'
 import { packIndexSections } from './member-names.ts'
@@ -167,7 +167,7 @@ async function makePack(job: Job, estimated: PackEstimate, threads: number, stri
     throw ioError(error, 'write', folder)
   }
   await checkFolder(folder)
-  using _lock = lockFolder(folder)
+  using _lock = lockFolder(folder, 'writing this pack')
   if (options.overwrite === true) await removePack(folder)
   const shardBytes = options.shardBytes ?? defaultShardBytes
   const maxBad = options.allowBad ?? defaultAllowBad(identity.frames)

@@ -1,4 +1,5 @@
 /** The statistics of data sets as one picture: four distributions, a line a data set. */
+import { colours, escape, plural, round } from '../../chart/svg.ts'
 import type { DistributionSummary } from './distribution.ts'
 import { datasetTitle } from './stats-text.ts'
 import type { DatasetStats, DistributionName } from './stats.ts'
@@ -20,8 +21,6 @@ const panels: readonly Panel[] = [
 const plot = { width: 380, height: 200 }
 const cell = { width: 490, height: 310 }
 const left = 66
-/** Distinguishable for colour-blind readers too (Okabe and Ito). */
-const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9']
 
 /** @returns a complete SVG document */
 export function statsChart(datasets: readonly DatasetStats[]): string {
@@ -38,7 +37,7 @@ export function statsChart(datasets: readonly DatasetStats[]): string {
   for (const [i, stats] of datasets.entries()) {
     const y = legendTop + i * 20
     out.push(`<line x1="${left}" y1="${y - 4}" x2="${left + 26}" y2="${y - 4}" stroke="${colour(i)}" stroke-width="3"/>`)
-    out.push(text(left + 36, y, `${datasetTitle(stats)}: ${count(stats.sequences, 'sequence')}, ${count(stats.frames, 'frame')}`, 'fill="#323f4b"'))
+    out.push(text(left + 36, y, `${datasetTitle(stats)}: ${plural(stats.sequences, 'sequence')}, ${plural(stats.frames, 'frame')}`, 'fill="#323f4b"'))
   }
   for (const [i, panel] of panels.entries()) out.push(...panelOf(panel, datasets, (i % 2) * cell.width, top + Math.floor(i / 2) * cell.height))
   out.push('</svg>', '')
@@ -135,13 +134,5 @@ function line(x1: number, y1: number, x2: number, y2: number, stroke: string): s
 }
 
 function text(x: number, y: number, content: string, attributes: string): string {
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')}</text>`
-}
-
-function count(n: number, noun: string): string {
-  return `${n.toLocaleString('en-US')} ${noun}${n === 1 ? '' : 's'}`
-}
-
-function round(value: number): string {
-  return String(Math.round(value * 100) / 100)
+  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escape(content)}</text>`
 }

@@ -1,7 +1,6 @@
 /** What is in a data set: how many sequences and frames, how large the boxes are and of what shape. */
-import { open, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { loadAddon } from '../../native/load.ts'
+import { frameSize } from '../frame-size.ts'
 import { ProblemLog } from '../problems.ts'
 import { openDataset } from '../registry.ts'
 import type { SequenceRecord } from '../source.ts'
@@ -39,8 +38,6 @@ export type DistributionName = 'sequence_length' | 'box_width' | 'box_height' | 
 
 /** Sequences looked at together: most of the time goes into opening files. */
 const concurrency = 32
-/** Holds the header of nearly every JPEG; one with a larger one is read whole. */
-const headerBytes = 16 * 1024
 
 /** @throws ERR_DATA when a data set cannot be opened, the signal's reason when it was aborted */
 export async function datasetStats({ name, params, configPath }: DetectedDataset, options: StatsOptions = {}): Promise<DatasetStats> {
@@ -91,37 +88,5 @@ export async function datasetStats({ name, params, configPath }: DetectedDataset
     badSequences: problems.skippedSequences,
     frameSizes: [...sizes.values()].sort((a, b) => b.sequences - a.sequences),
     distributions: Object.fromEntries(Object.entries(distributions).map(([key, distribution]) => [key, distribution.summary()])) as DatasetStats['distributions'],
-  }
-}
-
-/** Size of a frame as shown, from its header where that is enough; null when it cannot be had. */
-async function frameSize(file: string): Promise<{ width: number; height: number } | null> {
-  try {
-    const head = await beginningOf(file)
-    // A JPEG says how it is turned before its pixels. PNG and WebP may say it behind them: from their beginning alone, width and height
-    // of a turned one would come out the wrong way round.
-    const isJpeg = head[0] === 0xff && head[1] === 0xd8
-    const size = isJpeg || head.length < headerBytes ? sizeOf(head) : null
-    return size ?? sizeOf(await readFile(file))
-  } catch {
-    return null
-  }
-}
-
-async function beginningOf(file: string): Promise<Buffer> {
-  const handle = await open(file)
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(headerBytes), 0, headerBytes, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await handle.close()
-  }
-}
-
-function sizeOf(bytes: Uint8Array): { width: number; height: number } | null {
-  try {
-    return loadAddon().frameInfo(bytes)
-  } catch {
-    return null
   }
 }

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { SiamError } from '../../errors.ts'
 
 const run = promisify(execFile)
-const hint = 'install ffmpeg (Debian and Ubuntu: apt-get install ffmpeg; macOS: brew install ffmpeg), or set SIAMFCPP_FFMPEG to its path; a folder of images needs none'
+const hint = 'install ffmpeg (Debian and Ubuntu: apt-get install ffmpeg), or set SIAMFCPP_FFMPEG to its path; a folder of images needs none'
 
 export interface Ffmpeg {
   path: string

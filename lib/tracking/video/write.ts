@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { removeStaleTemporaries, temporaryBeside } from '../../checkpoint/atomic-file.ts'
 import { SiamError } from '../../errors.ts'
 import type { Picture } from '../draw.ts'
 import { findFfmpeg, lastWords } from './ffmpeg.ts'
@@ -39,8 +40,10 @@ export class VideoWriter {
   /** @param file its extension chooses the format: .mp4, .webm, .mkv, …     @throws ERR_SETUP without ffmpeg */
   static async create(file: string, options: VideoWriterOptions): Promise<VideoWriter> {
     const ffmpeg = await findFfmpeg()
-    const { dir, name, ext } = path.parse(path.resolve(file))
-    const temporary = path.join(dir, `${name}.${process.pid}.tmp${ext}`)
+    const full = path.resolve(file)
+    // What a killed process left of a video; a folder that cannot be listed is ffmpeg's to complain about.
+    await removeStaleTemporaries(path.dirname(full)).catch(() => {})
+    const temporary = temporaryBeside(full, path.extname(full))
     const { width, height, fps } = options
     const args = ['-hide_banner', '-loglevel', 'error', '-y', '-f', 'rawvideo', '-pix_fmt', 'bgr24', '-s', `${width}x${height}`, '-r', String(fps), '-i', 'pipe:0']
     // Even sides and 4:2:0 are what every player takes.
@@ -54,7 +57,7 @@ export class VideoWriter {
     if (width !== this.#options.width || height !== this.#options.height) {
       throw new SiamError('ERR_DATA', `Expected frames of ${this.#options.width}x${this.#options.height} as the first one but received ${width}x${height}`, { file: this.file })
     }
-    if (this.#child.exitCode !== null) throw this.#failed()
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw this.#failed()
     if (!this.#child.stdin.write(data)) await Promise.race([once(this.#child.stdin, 'drain').catch(() => {}), this.#closed])
   }
 
@@ -65,7 +68,12 @@ export class VideoWriter {
       await rm(this.#temporary, { force: true })
       throw this.#failed()
     }
-    await rename(this.#temporary, this.file)
+    try {
+      await rename(this.#temporary, this.file)
+    } catch (cause) {
+      await rm(this.#temporary, { force: true })
+      throw new SiamError('ERR_IO', `the video cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { file: this.file, cause })
+    }
   }
 
   /** Leaves no file. */

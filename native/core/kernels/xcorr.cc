@@ -8,7 +8,7 @@ namespace siam::kernels {
 
 namespace {
 
-constexpr int64_t kLanes = 16;
+constexpr int64_t kLanes = kXcorrLanes;
 
 template <class T>
 SIAM_INLINE void load_plane(const T* from, float* to, int64_t count) {
@@ -130,19 +130,19 @@ SIAM_INLINE void forward_block(const float* in, const float* kernel, float* out,
 template <class T>
 SIAM_INLINE void forward_rows(const T* x, const T* k, T* out, const XcorrSizes& s, int64_t begin, int64_t end) {
   std::vector<float> image(s.H * s.W * kLanes), kernel(s.h * s.w * kLanes), result(s.oh * s.ow * kLanes);
-  for (int64_t n = begin; n < end; n++) {
-    for (int64_t c = 0; c < s.C; c += kLanes) {
-      load_chunk(x + n * s.H * s.W * s.C, image.data(), s.H * s.W, s.C, c);
-      load_chunk(k + n * s.h * s.w * s.C, kernel.data(), s.h * s.w, s.C, c);
-      for (int64_t oy = 0; oy < s.oh; oy++) {
-        const float* in = image.data() + oy * s.W * kLanes;
-        float* to = result.data() + oy * s.ow * kLanes;
-        int64_t ox = 0;
-        for (; ox + kBlock <= s.ow; ox += kBlock) forward_block<kBlock>(in + ox * kLanes, kernel.data(), to + ox * kLanes, s);
-        for (; ox < s.ow; ox++) forward_block<1>(in + ox * kLanes, kernel.data(), to + ox * kLanes, s);
-      }
-      store_chunk(result.data(), out + n * s.oh * s.ow * s.C, s.oh * s.ow, s.C, c);
+  const int64_t chunks = xcorr_chunks(s);
+  for (int64_t unit = begin; unit < end; unit++) {
+    const int64_t n = unit / chunks, c = unit % chunks * kLanes;
+    load_chunk(x + n * s.H * s.W * s.C, image.data(), s.H * s.W, s.C, c);
+    load_chunk(k + n * s.h * s.w * s.C, kernel.data(), s.h * s.w, s.C, c);
+    for (int64_t oy = 0; oy < s.oh; oy++) {
+      const float* in = image.data() + oy * s.W * kLanes;
+      float* to = result.data() + oy * s.ow * kLanes;
+      int64_t ox = 0;
+      for (; ox + kBlock <= s.ow; ox += kBlock) forward_block<kBlock>(in + ox * kLanes, kernel.data(), to + ox * kLanes, s);
+      for (; ox < s.ow; ox++) forward_block<1>(in + ox * kLanes, kernel.data(), to + ox * kLanes, s);
     }
+    store_chunk(result.data(), out + n * s.oh * s.ow * s.C, s.oh * s.ow, s.C, c);
   }
 }
 

@@ -3,19 +3,36 @@
  * dark page, {@link darkStyle} overrides them by class.
  */
 
+/** Distinguishable for colour-blind readers too (Okabe and Ito), on white and on black. */
+export const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'] as const
+
 export type Ink = 'strong' | 'plain' | 'faint'
 
 const inks: Record<Ink, string> = { strong: '#1f2933', plain: '#3e4c59', faint: '#616e7c' }
 
 export const darkStyle = [
-  '<style>@media (prefers-color-scheme: dark) {',
-  '.page { fill: #14181d } .strong { fill: #f0f4f8 } .plain { fill: #cbd2d9 } .faint { fill: #9aa5b1 }',
+  '<style>@media screen and (prefers-color-scheme: dark) {',
+  '.page { fill: #14181d } .hollow { fill: #14181d } .strong { fill: #f0f4f8 } .plain { fill: #cbd2d9 } .faint { fill: #9aa5b1 }',
   '.grid { stroke: #2b333c } .axis { stroke: #7b8794 } .bar { fill-opacity: 0.75 } .shade { fill-opacity: 0.2 }',
+  // The one colour of the palette that is dim on black.
+  '[stroke="#0072b2"] { stroke: #3391d6 } [fill="#0072b2"] { fill: #3391d6 }',
   '}</style>',
 ].join('\n')
 
 export const round = (value: number): string => String(Math.round(value * 100) / 100)
-export const escape = (s: string): string => s.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+
+/**
+ * What XML has no way to write (control characters, half a surrogate pair) and what would turn the text around it about (overrides of the
+ * writing direction): a name from a file may hold any of them.
+ */
+const unprintable = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069\ufffe\uffff]/gu
+
+/** Text as it may stand in the contents and the quoted attributes of SVG and HTML. */
+export function escape(s: string): string {
+  const plain = s.replaceAll(/[\t\n\r]/g, ' ').replaceAll(unprintable, '\ufffd')
+  return plain.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;')
+}
+
 export const tooltip = (s: string): string => `<title>${escape(s)}</title>`
 
 export function text(x: number, y: number, s: string, ink: Ink, attributes = ''): string {
