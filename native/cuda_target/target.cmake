@@ -1,64 +1,27 @@
-# siamfcpp_cuda.so: what needs CUDA's headers (CUDA graphs, NCCL), a library that the addon opens at run time. Built where the headers are found; without it
-# all else is as before. docs/architecture.md §4.
-#   SIAMFCPP_CUDA_TARGET   AUTO (default): built where cuda_runtime_api.h is found; ON: not to find it is an error; OFF: not built
-#   SIAMFCPP_CUDA_INCLUDE  folders with headers, looked into first; also an environment variable (separated by ; or :)
-# NCCL comes with it where nccl.h is found, of the version that libtorch's own NCCL has: c10d's classes have other members with another one.
-set(SIAMFCPP_CUDA_TARGET AUTO CACHE STRING "build siamfcpp_cuda.so: AUTO, ON or OFF")
-set_property(CACHE SIAMFCPP_CUDA_TARGET PROPERTY STRINGS AUTO ON OFF)
-set(SIAMFCPP_NCCL_WANTED 2.28)
+# siamfcpp_cuda.so: what needs CUDA's headers (CUDA graphs, NCCL), a library of its own that the addon opens at run time. Built where the headers are
+# found; all else is the same without it. docs/architecture.md §4.
+include("${CMAKE_CURRENT_LIST_DIR}/find.cmake")
 
-string(REPLACE ":" ";" given_folders "${SIAMFCPP_CUDA_INCLUDE};$ENV{SIAMFCPP_CUDA_INCLUDE}")
-set(wheels "${SIAMFCPP_LIBTORCH}/../nvidia")
-set(cuda_folders ${given_folders} "${wheels}/cu13/include" "${wheels}/cuda_runtime/include" "$ENV{CUDA_HOME}/include" /usr/local/cuda/include)
-set(nccl_folders ${given_folders} "${wheels}/nccl/include" "$ENV{CUDA_HOME}/include" /usr/local/cuda/include /usr/include)
-# Looked for anew each time: a cached answer would outlive the folder.
-unset(cuda_headers CACHE)
-unset(nccl_headers CACHE)
-if(NOT SIAMFCPP_CUDA_TARGET STREQUAL "OFF")
-  find_path(cuda_headers cuda_runtime_api.h PATHS ${cuda_folders} NO_DEFAULT_PATH)
-  find_path(nccl_headers nccl.h PATHS ${nccl_folders} NO_DEFAULT_PATH)
-endif()
-
-if(SIAMFCPP_CUDA_TARGET STREQUAL "OFF")
-  message(STATUS "siamfcpp_cuda.so: not built (SIAMFCPP_CUDA_TARGET is OFF)")
-elseif(NOT EXISTS "${SIAMFCPP_LIBTORCH}/lib/libtorch_cuda.so")
-  set(missing "${SIAMFCPP_LIBTORCH} is a libtorch without CUDA")
-elseif(NOT cuda_headers)
-  string(REPLACE ";" ", " looked "${cuda_folders}")
-  set(missing "cuda_runtime_api.h is in none of ${looked}; the package nvidia-cuda-runtime beside torch has it, or the CUDA toolkit; SIAMFCPP_CUDA_INCLUDE says where it is")
-endif()
-if(missing)
-  if(SIAMFCPP_CUDA_TARGET STREQUAL "ON")
-    message(FATAL_ERROR "siamfcpp_cuda.so cannot be built: ${missing}")
-  endif()
-  message(STATUS "siamfcpp_cuda.so: not built, so CUDA graphs and NCCL are not there (${missing})")
-elseif(cuda_headers)
+if(CUDA_TARGET_HEADERS)
   set(cuda_sources native/cuda_target/extension.cc native/cuda_target/graph.cc)
-  set(nccl_note "without NCCL: there is no nccl.h")
-  if(nccl_headers)
-    file(STRINGS "${nccl_headers}/nccl.h" nccl_lines REGEX "^#define NCCL_(MAJOR|MINOR) ")
-    string(REGEX REPLACE "[^0-9]+([0-9]+)[^0-9]+([0-9]+).*" "\\1.\\2" nccl_found "${nccl_lines}")
-    if(nccl_found VERSION_EQUAL SIAMFCPP_NCCL_WANTED)
-      set(nccl_note "NCCL ${nccl_found}: ${nccl_headers}")
-      list(APPEND cuda_sources native/cuda_target/nccl_backend.cc)
-    else()
-      set(nccl_note "without NCCL: ${nccl_headers}/nccl.h is ${nccl_found}, libtorch's is ${SIAMFCPP_NCCL_WANTED}")
-    endif()
+  if(CUDA_TARGET_NCCL)
+    list(APPEND cuda_sources native/cuda_target/nccl_backend.cc)
   endif()
-  message(STATUS "siamfcpp_cuda.so: built with ${cuda_headers} (${nccl_note})")
-
   add_library(siamfcpp_cuda SHARED ${cuda_sources})
   # The shim first: it stands in for the headers of half a dozen libraries that torch's headers include and nothing of ours uses.
   target_include_directories(siamfcpp_cuda SYSTEM BEFORE PRIVATE native/cuda_target/shim)
-  target_include_directories(siamfcpp_cuda SYSTEM PRIVATE ${TORCH_INCLUDES} "${cuda_headers}")
-  if(nccl_note MATCHES "^NCCL")
-    target_include_directories(siamfcpp_cuda SYSTEM PRIVATE "${nccl_headers}")
+  target_include_directories(siamfcpp_cuda SYSTEM PRIVATE ${TORCH_INCLUDES} "${CUDA_TARGET_HEADERS}")
+  if(CUDA_TARGET_NCCL)
+    target_include_directories(siamfcpp_cuda SYSTEM PRIVATE "${CUDA_TARGET_NCCL}")
     target_compile_definitions(siamfcpp_cuda PRIVATE SIAMFCPP_WITH_NCCL)
   endif()
   target_compile_options(siamfcpp_cuda PRIVATE ${WARNINGS} -O2)
-  # No path of this machine in it: it is opened when libtorch is there, and its names are resolved by that. Nor need CUDA's libraries be here.
+  # No path of this machine in it: it is opened when libtorch's CUDA is there, which resolves its names. Nor need CUDA's libraries be here.
   set_target_properties(siamfcpp_cuda PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/Release" SKIP_BUILD_RPATH ON)
   target_link_libraries(siamfcpp_cuda PRIVATE "${SIAMFCPP_LIBTORCH}/lib/libtorch_cuda.so" "${SIAMFCPP_LIBTORCH}/lib/libc10_cuda.so"
     "${SIAMFCPP_LIBTORCH}/lib/libtorch_cpu.so" "${SIAMFCPP_LIBTORCH}/lib/libc10.so")
   target_link_options(siamfcpp_cuda PRIVATE -Wl,--allow-shlib-undefined -Wl,--disable-new-dtags)
+else()
+  # One of an older build would be of another contract.
+  file(REMOVE "${CMAKE_BINARY_DIR}/Release/siamfcpp_cuda.so")
 endif()
