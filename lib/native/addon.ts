@@ -6,7 +6,9 @@
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
 import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
+import type { CudaAddon } from './addon-cuda.ts'
 import type { FrameDecoding } from './addon-frames.ts'
+import type { GraphAddon } from './addon-graph.ts'
 import type { NativeIndexFile, NativePack, LoaderSpec, NativeFrameCache, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
 import type { NativePackAddon } from './addon-pack.ts'
 
@@ -341,13 +343,12 @@ export interface DecodedJpeg extends JpegRegion {
   data: Uint8Array
 }
 
-export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, NativePackAddon {
+export interface NativeAddon extends CropAddon, CudaAddon, DeviceCopyAddon, FrameDecoding, GraphAddon, NativePackAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
   /** Threads of libtorch's own team on the engine thread; 0: as many as there are cores. */
   setThreads(threads: number): Promise<number>
-  cudaAvailable(): Promise<{ available: boolean; reason: string; devices: { name: string; totalBytes: number }[] }>
   tensorFrom(raw: RawTensor, device: string, options?: { requiresGrad?: boolean; memoryFormat?: 'contiguous' | 'channels_last' }): NativeTensor
   /** Sum of scalars, as Python's sum(losses.values()). */
   sum(scalars: NativeTensor[]): Promise<NativeTensor>

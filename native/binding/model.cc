@@ -1,10 +1,10 @@
 #include "model.h"
 
-#include <ATen/detail/CUDAHooksInterface.h>
 
 #include <map>
 
 #include "../base/error.h"
+#include "../engine/cuda_runtime.h"
 #include "convert.h"
 #include "registration.h"
 #include "tensor.h"
@@ -73,9 +73,7 @@ Napi::Value create_model(const Napi::CallbackInfo& info) {
   return AddonEnv::of(info.Env()).run<HolderPtr>(
       info.Env(), "createModel",
       [options] {
-        if (!options.device.is_cpu() && !(options.device.is_cuda() && at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0)) {
-          throw SiamException("ERR_DEVICE", "Expected an available device but received '" + options.device.str() + "': no such device was found here");
-        }
+        engine::require_device(options.device);
         auto holder = std::make_shared<ModelHolder>();
         holder->model = core::SiamTrack(options);
         holder->infos = infos_of(holder->model);

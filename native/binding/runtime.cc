@@ -1,6 +1,5 @@
 // Versions, threads, devices, RNG state, and the free functions over tensors (sum, backward, readScalars).
 #include <ATen/Parallel.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 #include <ATen/ATen.h>
 #include <torch/version.h>
@@ -120,45 +119,6 @@ Napi::Value set_rng_state(const Napi::CallbackInfo& info) {
   });
 }
 
-/// libtorch_cuda.so is opened at run time, so that the same binary works with and without a GPU.
-struct CudaReport {
-  bool available = false;
-  std::string reason;
-};
-
-CudaReport open_cuda() {
-  static const CudaReport report = [] {
-    CudaReport result;
-    Dl_info where{};
-    std::string path = "libtorch_cuda.so";
-    if (dladdr(reinterpret_cast<void*>(&at::get_num_threads), &where) != 0 && where.dli_fname != nullptr) {
-      const std::string cpu = where.dli_fname;
-      path = cpu.substr(0, cpu.rfind('/') + 1) + "libtorch_cuda.so";
-    }
-    if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-      const char* error = dlerror();
-      result.reason = std::string("libtorch_cuda.so cannot be opened: ") + (error != nullptr ? error : "unknown");
-      return result;
-    }
-    result.available = at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0;
-    if (!result.available) result.reason = "libtorch_cuda.so is there, but no NVIDIA GPU or driver was found";
-    return result;
-  }();
-  return report;
-}
-
-Napi::Value cuda_available(const Napi::CallbackInfo& info) {
-  return AddonEnv::of(info.Env()).run<CudaReport>(
-      info.Env(), "cudaAvailable", [] { return open_cuda(); },
-      [](Napi::Env env, CudaReport& report) -> Napi::Value {
-        auto object = Napi::Object::New(env);
-        object.Set("available", report.available);
-        object.Set("reason", report.reason);
-        object.Set("devices", Napi::Array::New(env));
-        return object;
-      });
-}
-
 Napi::Value memory(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   object.Set("liveHandles", Napi::Number::New(info.Env(), static_cast<double>(AddonEnv::of(info.Env()).live_handles)));
@@ -178,7 +138,6 @@ void register_runtime(Napi::Env env, Napi::Object exports, AddonEnv&) {
   exports.Set("abi", 1);
   exports.Set("versions", Napi::Function::New(env, versions, "versions"));
   exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
-  exports.Set("cudaAvailable", Napi::Function::New(env, cuda_available, "cudaAvailable"));
   exports.Set("sum", Napi::Function::New(env, sum, "sum"));
   exports.Set("backward", Napi::Function::New(env, backward, "backward"));
   exports.Set("readScalars", Napi::Function::New(env, read_scalars, "readScalars"));

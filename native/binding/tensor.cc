@@ -3,6 +3,7 @@
 #include "convert.h"
 #include "registration.h"
 #include "../base/error.h"
+#include "../engine/cuda_runtime.h"
 
 namespace siam::binding {
 
@@ -92,7 +93,7 @@ Napi::Value tensor_from(const Napi::CallbackInfo& info) {
     *raw = raw_from_js(info[0]);
     // Looked at here: a failure on the engine thread would surface at some later, unrelated promise.
     const c10::Device device(info[1].As<Napi::String>().Utf8Value());
-    if (!device.is_cpu() && !(device.is_cuda() && at::hasCUDA())) throw SiamException("ERR_DEVICE", "Expected an available device but received '" + device.str() + "': no such device was found here");
+    engine::require_device(device);
   } catch (const Napi::Error&) {
     throw;
   } catch (...) {  // also libtorch's, for a device of another name
