@@ -23,12 +23,9 @@ export function cudaDevice(): 'cuda:0' | null {
  */
 export function describeOnGpu(name: string, body: (device: 'cuda:0') => void): void {
   const device = cudaDevice()
-  if (device !== null) {
-    describe(name, () => body(device))
-    return
-  }
-  process.stdout.write(`skipped without a GPU: ${name} (${whyNoGpu})\n`)
-  describe.skip(name, () => {
-    it('needs a GPU', () => {})
+  if (device === null) process.stdout.write(`skipped without a GPU: ${name} (${whyNoGpu})\n`)
+  describe.skipIf(device === null)(name, () => {
+    if (device === null) it('needs a GPU', () => {})
+    else body(device)
   })
 }
