@@ -25,7 +25,8 @@ class Backbone : public torch::nn::Module {
  public:
   /// An image as forward() takes it. A backbone that was trained on normalised RGB images makes them here, in float32, before any cast.
   /// @param image [N,3,H,W] BGR 0..255, uint8 or float32     @returns [N,3,H,W] in the mode's dtype and memory format
-  virtual at::Tensor prepare(const at::Tensor& image, const ComputeMode& mode) const { return image.to(mode.dtype).contiguous(mode.format); }
+  /// A backbone whose first convolution has stride 2 may give blocks of 2×2 pixels on CUDA: [N,16,⌈H/2⌉,⌈W/2⌉] (cuda/image.h).
+  virtual at::Tensor prepare(const at::Tensor& image, const ComputeMode& mode) const;
   /// @param x [N,3,H,W], what prepare() made     @returns [N,width(),H',W'], total stride 8
   virtual at::Tensor forward(const at::Tensor& x) = 0;
   virtual int64_t width() const = 0;
@@ -35,6 +36,7 @@ class Backbone : public torch::nn::Module {
 class AlexNetImpl : public Backbone {
  public:
   AlexNetImpl();
+  at::Tensor prepare(const at::Tensor& image, const ComputeMode& mode) const override;
   at::Tensor forward(const at::Tensor& x) override;
   int64_t width() const override { return 256; }
 

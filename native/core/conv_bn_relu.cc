@@ -1,5 +1,9 @@
 #include "conv_bn_relu.h"
 
+#include <algorithm>
+
+#include "cuda/image.h"
+
 namespace siam::core {
 
 ConvUnit::ConvUnit(const ConvBnReluOptions& options) : options_(options) {
@@ -8,10 +12,38 @@ ConvUnit::ConvUnit(const ConvBnReluOptions& options) : options_(options) {
   if (options.bn) bn = torch::nn::BatchNorm2d(torch::nn::BatchNorm2dOptions(options.out).eps(options.bn_eps));
 }
 
-const at::Tensor& ConvUnit::weight_as(at::ScalarType dtype) {
-  if (conv->weight.scalar_type() == dtype) return conv->weight;
-  if (!cast_weight_.defined() || cast_weight_.scalar_type() != dtype || (at::GradMode::is_enabled() && cast_weight_.requires_grad() != conv->weight.requires_grad())) {
-    cast_weight_ = conv->weight.to(dtype);
+namespace {
+
+thread_local BatchCounts* counts = nullptr;
+
+}  // namespace
+
+BatchCounts::BatchCounts() : outer_(counts) { counts = this; }
+BatchCounts::~BatchCounts() { counts = outer_; }
+
+void BatchCounts::commit() {
+  // A unit that ran on both images is in both lists.
+  if (!once_.empty()) at::_foreach_add_(once_, 1);
+  if (!again_.empty()) at::_foreach_add_(again_, 1);
+  once_.clear();
+  again_.clear();
+}
+
+/// One batch more. A third time within one forward pass is added at once.
+void count_batch(const at::Tensor& counter) {
+  const auto has = [&](const std::vector<at::Tensor>& list) { return std::any_of(list.begin(), list.end(), [&](const at::Tensor& other) { return other.is_same(counter); }); };
+  if (counts == nullptr || has(counts->again_)) {
+    counter.add_(1);
+  } else {
+    (has(counts->once_) ? counts->again_ : counts->once_).push_back(counter);
+  }
+}
+
+const at::Tensor& ConvUnit::weight_as(at::ScalarType dtype, bool blocks) {
+  if (conv->weight.scalar_type() == dtype && !blocks) return conv->weight;
+  const int64_t channels = blocks ? cuda::kBlockChannels : conv->weight.size(1);
+  if (!cast_weight_.defined() || cast_weight_.scalar_type() != dtype || cast_weight_.size(1) != channels || (at::GradMode::is_enabled() && cast_weight_.requires_grad() != conv->weight.requires_grad())) {
+    cast_weight_ = blocks ? cuda::block_weight(conv->weight.to(dtype)) : conv->weight.to(dtype);
   }
   return cast_weight_;
 }
@@ -21,18 +53,29 @@ std::optional<at::Tensor> ConvUnit::bias_as(at::ScalarType dtype) const {
 }
 
 at::Tensor ConvUnit::convolve(const at::Tensor& x, const std::optional<at::Tensor>& bias) {
-  const std::array<int64_t, 2> stride{options_.stride, options_.stride}, dilation{1, 1};
-  return at::conv2d(x, weight_as(x.scalar_type()), bias, at::IntArrayRef(stride), at::IntArrayRef(*options_.padding), at::IntArrayRef(dilation), options_.groups);
+  // The first convolution's image may come as blocks of 2×2 pixels (cuda/image.h): then the stride is in the blocks.
+  const bool blocks = x.size(1) == cuda::kBlockChannels && options_.in == 3;
+  const int64_t step = blocks ? 1 : options_.stride;
+  const std::array<int64_t, 2> stride{step, step}, dilation{1, 1};
+  return at::conv2d(x, weight_as(x.scalar_type(), blocks), bias, at::IntArrayRef(stride), at::IntArrayRef(*options_.padding), at::IntArrayRef(dilation), options_.groups);
 }
 
-at::Tensor ConvUnit::forward(const at::Tensor& x) {
-  if (options_.bn) {
-    NormState state{bn->weight, bn->bias, bn->running_mean, bn->running_var, options_.bn_eps, bn->options.momentum().value()};
-    if (!bn->is_training()) return batch_norm_act(convolve(x, bias_as(x.scalar_type())), std::nullopt, state, false, options_.relu);
-    bn->num_batches_tracked.add_(1);
-    const std::optional<at::Tensor> left_out = options_.bias ? std::optional<at::Tensor>(conv->bias) : std::nullopt;
-    return batch_norm_act(convolve(x, std::nullopt), left_out, state, true, options_.relu);
+at::Tensor ConvUnit::normalise(const at::Tensor& x, const PoolShape* pool) {
+  NormState state{bn->weight, bn->bias, bn->running_mean, bn->running_var, options_.bn_eps, bn->options.momentum().value()};
+  const bool training = bn->is_training();
+  const at::Tensor y = convolve(x, training ? std::nullopt : bias_as(x.scalar_type()));
+  std::optional<at::Tensor> left_out;
+  if (training) {
+    count_batch(bn->num_batches_tracked);
+    if (options_.bias) left_out = conv->bias;
   }
+  return pool != nullptr ? batch_norm_relu_pool(y, left_out, state, training, *pool) : batch_norm_act(y, left_out, state, training, options_.relu);
+}
+
+at::Tensor ConvUnit::forward_pooled(const at::Tensor& x, const PoolShape& pool) { return normalise(x, &pool); }
+
+at::Tensor ConvUnit::forward(const at::Tensor& x) {
+  if (options_.bn) return normalise(x, nullptr);
   at::Tensor y = convolve(x, bias_as(x.scalar_type()));
   return options_.relu ? y.relu_() : y;
 }
@@ -56,6 +99,12 @@ at::Tensor ConvSequenceImpl::forward(const at::Tensor& x) {
   at::Tensor y = x;
   for (auto& unit : units_) y = unit.forward(y);
   return y;
+}
+
+at::Tensor ConvSequenceImpl::forward_pooled(const at::Tensor& x, const PoolShape& pool) {
+  at::Tensor y = x;
+  for (size_t i = 0; i + 1 < units_.size(); i++) y = units_[i].forward(y);
+  return units_.back().forward_pooled(y, pool);
 }
 
 void ConvSequenceImpl::drop_cast_weights() {

@@ -66,6 +66,7 @@ HeadOutput SiamTrackImpl::train_forward(const at::Tensor& im_z, const at::Tensor
   }
   drop_cast_weights();
   const at::Tensor z = prepare(im_z, "im_z"), x = prepare(im_x, "im_x");
+  BatchCounts counts;
   const TemplateFeatures features = [&] {
     const at::Tensor f_z = basemodel_->forward(z);
     return TemplateFeatures{c_z_k_->forward(f_z), r_z_k_->forward(f_z)};
@@ -73,7 +74,8 @@ HeadOutput SiamTrackImpl::train_forward(const at::Tensor& im_z, const at::Tensor
   const at::Tensor f_x = basemodel_->forward(x);
   const at::Tensor c_x = c_x_->forward(f_x), r_x = r_x_->forward(f_x);
   const at::Tensor r_out = xcorr_depthwise(r_x, features.r_z_k), c_out = xcorr_depthwise(c_x, features.c_z_k);
-  HeadOutput out = head_->forward(c_out, r_out, x.size(3));
+  HeadOutput out = head_->forward(c_out, r_out, im_x.size(3));
+  counts.commit();
   drop_cast_weights();  // the graph holds what backward needs; a later step must not see this step's cast
   return out;
 }
@@ -87,7 +89,7 @@ TemplateFeatures SiamTrackImpl::template_features(const at::Tensor& im_z) {
 SearchFeatures SiamTrackImpl::search_features(const at::Tensor& im_x) {
   const at::Tensor x = prepare(im_x, "im_x");
   const at::Tensor f_x = basemodel_->forward(x);
-  return {c_x_->forward(f_x), r_x_->forward(f_x), f_x, x.size(3)};
+  return {c_x_->forward(f_x), r_x_->forward(f_x), f_x, im_x.size(3)};
 }
 
 at::Tensor SiamTrackImpl::classification_features(const at::Tensor& im_x) { return c_x_->forward(basemodel_->forward(prepare(im_x, "im_x"))); }
