@@ -26,7 +26,7 @@ constexpr int64_t kBlockChannels = 16;  // 12, and 4 zeros that make them a mult
 /// enough channels for tensor cores. 16-bit dtypes only.
 /// @returns [N,16,⌈H/2⌉,⌈W/2⌉] channels_last, or an undefined tensor where our kernels do not take the image
 at::Tensor image_blocks(const at::Tensor& image, at::ScalarType dtype, const ImageNormal& normal);
-/// The kernel that fits: [O,3,k,k] of stride 2 without padding → [O,16,⌈k/2⌉,⌈k/2⌉] of stride 1, channels_last. Differentiable.
+/// The kernel that fits: [O,3,k,k], k odd, of stride 2 without padding → [O,16,⌈k/2⌉,⌈k/2⌉] of stride 1, channels_last. Differentiable.
 at::Tensor block_weight(const at::Tensor& weight);
 
 }  // namespace siam::core::cuda
