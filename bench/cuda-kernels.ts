@@ -85,13 +85,14 @@ const cases: Case[] = [
   norm('head: BatchNorm, ReLU', 256, 17),
   correlation('correlation', 256, 26, 4),
   { name: 'image to pixels', stage: 'image', ...image, bytes: { forward: pixels * (1 + element), both: 0 } },
+  { name: 'image, folded', stage: 'image_folded', ...image, bytes: { forward: pixels + batch * 152 * 152 * 16 * element, both: 0 } },
   { name: 'losses', stage: 'losses', size: [batch, 289] },
 ]
 const entries: Case[] = [
   { name: 'first convolution over 3 channels', stage: 'entry', ...image },
   { name: 'first convolution over 4 channels', stage: 'entry_4', ...image },
   { name: 'first convolution over 8 channels', stage: 'entry_8', ...image },
-  { name: 'first convolution over blocks of 2×2 pixels', stage: 'entry_blocks', ...image },
+  { name: 'first convolution over the folded image', stage: 'entry_folded', ...image },
 ]
 
 const addon = loadAddon()

@@ -12,7 +12,7 @@ export interface CudaKernelReport {
 
 /** One stage of the training step on a device, for the bench. */
 export interface CudaKernelTiming {
-  stage: 'norm' | 'norm_pool' | 'xcorr' | 'image' | 'image_blocks' | 'losses' | 'entry' | 'entry_4' | 'entry_8' | 'entry_blocks'
+  stage: 'norm' | 'norm_pool' | 'xcorr' | 'image' | 'image_folded' | 'losses' | 'entry' | 'entry_4' | 'entry_8' | 'entry_folded'
   /** norm, norm_pool: N, C, H, W. xcorr: N, C, H, W, h, w. image, entry: N, 3, H, W. losses: N, S². */
   size: number[]
   dtype: 'float32' | 'float16' | 'bfloat16'
@@ -42,10 +42,8 @@ export interface CudaKernelAddon {
     state: { weight: NativeTensor; bias: NativeTensor; runningMean: NativeTensor; runningVar: NativeTensor; offset?: NativeTensor },
     options: { training: boolean; relu: boolean; pool?: { padding: number; ceil: boolean } },
   ): Promise<NativeTensor>
-  /** What a backbone makes of an image [N,3,H,W] before its first layer, channels_last. */
-  prepareImage(backbone: string, image: NativeTensor, dtype: DType): Promise<NativeTensor>
-  /** The first convolution's weight [O,3,k,k] of stride 2 as one of stride 1 over blocks of 2×2 pixels, [O,16,⌈k/2⌉,⌈k/2⌉] (native/core/cuda/image.h). */
-  blockWeight(weight: NativeTensor): Promise<NativeTensor>
+  /** What a backbone makes of an image [N,3,H,W] before its first layer, channels_last; `fold`: 2×2 pixels as one (native/core/stem_fold.h). */
+  prepareImage(backbone: string, image: NativeTensor, dtype: DType, fold: boolean): Promise<NativeTensor>
   /** Seconds of one forward pass, and of forward and backward (null where the stage has no gradient): means over the repetitions between two waits. */
   timeCudaKernel(spec: CudaKernelTiming): Promise<{ forwardSeconds: number; bothSeconds: number | null }>
 }

@@ -3,7 +3,6 @@
 
 #include "../base/error.h"
 #include "../core/backbone.h"
-#include "../core/cuda/image.h"
 #include "../core/cuda/jit.h"
 #include "../core/cuda/nvrtc.h"
 #include "../core/random.h"
@@ -89,18 +88,13 @@ Napi::Value norm_act(const Napi::CallbackInfo& info) {
 Napi::Value prepare_image(const Napi::CallbackInfo& info) {
   const std::string backbone = info[0].As<Napi::String>().Utf8Value();
   const TensorPtr image = TensorHandle::unwrap(info[1], "image");
-  const core::ComputeMode mode{dtype_from_name(info[2].As<Napi::String>().Utf8Value()), at::MemoryFormat::ChannelsLast};
+  const core::ComputeMode mode{dtype_from_name(info[2].As<Napi::String>().Utf8Value()), at::MemoryFormat::ChannelsLast, /*fold=*/info[3].ToBoolean()};
   return tensor_result(info, "prepareImage", [=] {
     core::BackboneOptions options;
     options.name = backbone;
     const std::lock_guard<std::mutex> alone(core::default_generator_mutex());
     return core::make_backbone(options)->prepare(image->tensor, mode);
   });
-}
-
-Napi::Value block_weight(const Napi::CallbackInfo& info) {
-  const TensorPtr weight = TensorHandle::unwrap(info[0], "weight");
-  return tensor_result(info, "blockWeight", [weight] { return core::cuda::block_weight(weight->tensor); });
 }
 
 }  // namespace
@@ -113,7 +107,6 @@ void register_cuda_kernels(Napi::Env env, Napi::Object exports, AddonEnv&) {
   add("castTensor", cast_tensor);
   add("normAct", norm_act);
   add("prepareImage", prepare_image);
-  add("blockWeight", block_weight);
   add("timeCudaKernel", time_cuda_kernel);
 }
 

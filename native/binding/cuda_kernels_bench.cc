@@ -10,6 +10,7 @@
 #include "../core/cuda/image.h"
 #include "../core/cuda/jit.h"
 #include "../core/losses.h"
+#include "../core/stem_fold.h"
 #include "../core/xcorr.h"
 #include "convert.h"
 #include "cuda_kernels.h"
@@ -67,23 +68,20 @@ Stage xcorr_stage(const Spec& s, at::TensorOptions options) {
 Stage entry_stage(const Spec& s, at::TensorOptions options) {
   const at::Tensor image = at::randint(0, 256, s.size, options.dtype(at::kByte));
   const at::ScalarType dtype = options.dtype().toScalarType();
-  if (s.stage == "image") {
-    return {[=] {
-              const at::Tensor ours = core::cuda::image_pixels(image, dtype, {});
-              return ours.defined() ? ours : image.to(dtype).contiguous(at::MemoryFormat::ChannelsLast);
-            },
-            {}};
-  }
-  if (s.stage == "image_blocks") return {[=] { return core::cuda::image_blocks(image, dtype, {}); }, {}};
+  const auto prepared = [=](bool fold) {
+    const core::ComputeMode mode{dtype, at::MemoryFormat::ChannelsLast, fold};
+    const at::Tensor ours = core::cuda::image(image, mode, {});
+    if (ours.defined()) return ours;
+    return fold ? core::fold_image(image, dtype) : image.to(dtype).contiguous(at::MemoryFormat::ChannelsLast);
+  };
+  if (s.stage == "image" || s.stage == "image_folded") return {[=, fold = s.stage == "image_folded"] { return prepared(fold); }, {}};
   const at::Tensor weight = leaf(at::randn({96, 3, 11, 11}, options).mul_(0.01).contiguous(at::MemoryFormat::ChannelsLast));
-  if (s.stage == "entry_blocks") {
-    return {[=] { return at::conv2d(core::cuda::image_blocks(image, dtype, {}), core::cuda::block_weight(weight)); }, {weight}};
-  }
+  if (s.stage == "entry_folded") return {[=] { return at::conv2d(prepared(true), core::fold_weight(weight)); }, {weight}};
   const int64_t channels = s.stage == "entry_4" ? 4 : s.stage == "entry_8" ? 8 : 3;
   return {[=] {
-            const at::Tensor x = core::cuda::image_pixels(image, dtype, {}, channels);
+            const at::Tensor x = channels == 3 ? prepared(false) : core::cuda::image_pixels(image, dtype, {}, channels);
             const at::Tensor wide = channels == 3 ? weight : at::constant_pad_nd(weight, {0, 0, 0, 0, 0, channels - 3}).contiguous(at::MemoryFormat::ChannelsLast);
-            return at::conv2d(x.defined() ? x : image.to(dtype).contiguous(at::MemoryFormat::ChannelsLast), wide, {}, 2);
+            return at::conv2d(x, wide, {}, 2);
           },
           {weight}};
 }

@@ -6,6 +6,7 @@
 #include "dispatch.h"
 #include "random.h"
 #include "script_backbone.h"
+#include "stem_fold.h"
 #include "xcorr.h"
 
 namespace siam::core {
@@ -16,6 +17,7 @@ SiamTrackImpl::SiamTrackImpl(const SiamTrackOptions& options) : options_(options
   options_.backbone.mode = options.mode;
   options_.backbone.device = options.device;
   basemodel_ = make_backbone(options_.backbone);
+  options_.mode.fold = basemodel_->can_fold() && folds_stem(options.mode.dtype, options.mode.format, options.device);
   if (basemodel_->width() != options.head_width || options.head.width != options.head_width) {
     throw SiamException("ERR_CONFIG", "SiamTrack: expected head_width " + std::to_string(basemodel_->width()) + " (the width of " + options.backbone.name +
                                           ") in task_head and task_model but received " + std::to_string(options.head.width) + " and " +

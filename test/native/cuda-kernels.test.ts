@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadAddon } from '../../lib/native/load.ts'
 import { Tensor } from '../../lib/native/tensor.ts'
-import { floatsOf, normReference, normValues, rawFloats, relativeDifference, sixtyFourths, type NormProblem } from '../helpers/norm-reference.ts'
+import { normReference, normValues, relativeDifference, type NormProblem } from '../helpers/norm-reference.ts'
 import { gradientOfNorm, runNorm } from '../helpers/norm-run.ts'
 import { tinyModel } from '../helpers/tiny-model.ts'
 
@@ -94,40 +94,6 @@ describe('BatchNorm, ReLU and pooling on the processor', () => {
     for (const name of ['y', 'dx', 'dWeight', 'dBias', 'runningMean', 'runningVar'] as const) expect(relativeDifference(actual[name], expected[name]), name).toBeLessThan(3e-6)
     expect(actual.dOffset.every((value) => value === 0)).toBe(true)
   })
-})
-
-it.each([11, 3])('a convolution of %i×%i and stride 2 is one of stride 1 over blocks of 2×2 pixels', async (k) => {
-  const [outputs, side] = [2, 17]
-  const image = sixtyFourths(3 * side * side, 5)
-  const weight = sixtyFourths(outputs * 3 * k * k, 6)
-  const handle = addon.tensorFrom(rawFloats(weight, [outputs, 3, k, k]), 'cpu')
-  const made = await addon.blockWeight(handle)
-  const half = Math.ceil(k / 2)
-  expect(made.shape).toEqual([outputs, 16, half, half])
-  const blocks = floatsOf(await made.toBytes())
-  const pixel = (c: number, y: number, x: number): number => (y < side && x < side ? image[(c * side + y) * side + x]! : 0)
-  const out = Math.floor((side - k) / 2) + 1
-  for (let o = 0; o < outputs; o++) {
-    for (let oy = 0; oy < out; oy++) {
-      for (let ox = 0; ox < out; ox++) {
-        let [direct, over] = [0, 0]
-        for (let c = 0; c < 3; c++) {
-          for (let i = 0; i < k * k; i++) direct += pixel(c, 2 * oy + Math.floor(i / k), 2 * ox + (i % k)) * weight[(o * 3 + c) * k * k + i]!
-        }
-        // The channels as native/core/cuda/kernels/image.cu lays them out.
-        for (let channel = 0; channel < 16; channel++) {
-          const [row, column, c] = [Math.floor(channel / 6), Math.floor(channel / 3) % 2, channel % 3]
-          for (let i = 0; i < half * half; i++) {
-            const value = channel < 12 ? pixel(c, 2 * (oy + Math.floor(i / half)) + row, 2 * (ox + (i % half)) + column) : 1000
-            over += value * blocks[(o * 16 + channel) * half * half + i]!
-          }
-        }
-        expect(over).toBeCloseTo(direct, 9)
-      }
-    }
-  }
-  handle.dispose()
-  made.dispose()
 })
 
 it('batches are counted once for each image that a unit sees', async () => {
