@@ -6,7 +6,7 @@
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
 import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
-import type { CudaAddon } from './addon-cuda.ts'
+import type { CudaAddon, DeviceMemory } from './addon-cuda.ts'
 import type { FrameDecoding } from './addon-frames.ts'
 import type { NativeIndexFile, NativePack, LoaderSpec, NativeFrameCache, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
 import type { NativePackAddon } from './addon-pack.ts'
@@ -72,8 +72,8 @@ export interface ModelSpec {
   /** Standard deviation of the adjustment convolutions' initial weights. */
   convWeightStd: number
   corrFeaOutput: boolean
-  /** 'fp32', or 'bf16': convolutions and activations in bfloat16, parameters, BatchNorm sums and losses in float32. */
-  precision: 'fp32' | 'bf16'
+  /** 'fp32', or 'bf16', or (CUDA) 'fp16': convolutions and activations in 16 bits; parameters, BatchNorm sums, the head's outputs and losses in float32. */
+  precision: 'fp32' | 'bf16' | 'fp16'
   memoryFormat: 'contiguous' | 'channels_last'
   device: string
   /** Seeds the random initialisation of the weights (torch's generator). */
@@ -400,9 +400,9 @@ export interface NativeAddon extends CropAddon, CudaAddon, DeviceCopyAddon, Fram
   setRngState(state: Uint8Array): Promise<void>
   /**
    * Handles of this environment that are not disposed. Of the whole process: bytes that CPU tensors hold now, the most that they held since
-   * {@link resetPeakMemory}, and bytes that are mapped for big tensors, those that wait for the next one included.
+   * {@link resetPeakMemory}, and bytes that are mapped for big tensors, those that wait for the next one included; and of each device in use.
    */
-  memory(): { liveHandles: number; hostBytes: number; hostPeakBytes: number; hostMappedBytes: number }
+  memory(): { liveHandles: number; hostBytes: number; hostPeakBytes: number; hostMappedBytes: number; devices: DeviceMemory[] }
   /** Begins a new peak, in the order of the stages. */
   resetPeakMemory(): Promise<void>
 
