@@ -23,7 +23,7 @@ import { buildLrPolicy } from './lr-policy.ts'
 import { Model } from './model.ts'
 import { progressOfIndexing } from './index-progress.ts'
 import { Optimizer } from './optimizer.ts'
-import { needsGradScaler, precisionOn } from './precision.ts'
+import { needsGradScaler, precisionHere } from './precision.ts'
 import { describePretrained, loadPretrained, type PretrainedPart } from './pretrained.ts'
 import type { ProgressOptions } from './progress.ts'
 import { RegularTrainer } from './regular-trainer.ts'
@@ -54,6 +54,8 @@ export interface ModelOptions {
   part?: 'train' | 'test'
   /** false: leave the random weights although the configuration names pretrained ones (a snapshot follows). */
   pretrained?: boolean
+  /** The device of the run that this network is only tried for: what is right there is no error here. */
+  insteadOf?: string
   log?: (line: string) => void
 }
 
@@ -86,7 +88,7 @@ export async function buildModel(config: Config, options: ModelOptions = {}): Pr
     headWidth: task.head_width,
     convWeightStd: task.conv_weight_std,
     corrFeaOutput: task.corr_fea_output,
-    precision: precisionOn(options.device ?? 'cpu', { precision: node.precision, amp: task.amp }, whereIs(config, `${at}.precision`)),
+    precision: precisionHere(options.device ?? 'cpu', options.insteadOf, { precision: node.precision, amp: task.amp }, whereIs(config, `${at}.precision`)),
     memoryFormat: node.memory_format,
     device: options.device ?? 'cpu',
     seed: options.seed ?? config.train?.track?.data?.seed ?? 0,

@@ -25,6 +25,16 @@ export function precisionOn(device: string, { precision, amp }: PrecisionKeys, w
 }
 
 /**
+ * The same for a network that is built here to find out about a run on another device: bfloat16 stands for float16, which has its size.
+ * @param insteadOf the run's device, if it is another one
+ */
+export function precisionHere(device: string, insteadOf: string | undefined, keys: PrecisionKeys, where: { file?: string; line?: number } = {}): Precision {
+  if (insteadOf === undefined) return precisionOn(device, keys, where)
+  const meant = precisionOn(insteadOf, keys, where)
+  return meant === 'fp16' && device === 'cpu' ? 'bf16' : meant
+}
+
+/**
  * Whether gradients are scaled. Small gradients vanish in float16 and in nothing else. On the CPU the optimizer's `amp` decides, as in the
  * original: there a scaler costs little, and a run that began with one goes on with it.
  */

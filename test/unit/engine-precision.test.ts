@@ -1,6 +1,6 @@
 /** What `precision` and the two `amp` keys mean on each device. */
 import { describe, expect, it } from 'vitest'
-import { needsGradScaler, precisionOn } from '../../lib/engine/precision.ts'
+import { needsGradScaler, precisionHere, precisionOn } from '../../lib/engine/precision.ts'
 
 describe('the arithmetic of the network', () => {
   it.each([
@@ -22,6 +22,22 @@ describe('the arithmetic of the network', () => {
     expect(() => precisionOn('cpu', { precision: 'fp16', amp }, { file: 'a.yaml', line: 7 })).toThrow(
       expect.objectContaining({ code: 'ERR_CONFIG', file: 'a.yaml', line: 7, message: expect.stringContaining('fp16'), hint: expect.stringContaining('bf16') }),
     )
+  })
+})
+
+describe('a network that stands for one on another device', () => {
+  it.each([
+    ['cuda', { precision: 'fp16', amp: false }, 'bf16'],
+    ['cuda', { precision: 'fp32', amp: true }, 'bf16'],
+    ['cuda', { precision: 'fp32', amp: false }, 'fp32'],
+    ['cpu', { precision: 'bf16', amp: false }, 'bf16'],
+    [undefined, { precision: 'fp32', amp: true }, 'bf16'],
+  ] as const)('the CPU instead of %s, %j: %s', (insteadOf, keys, expected) => {
+    expect(precisionHere('cpu', insteadOf, keys)).toBe(expected)
+  })
+
+  it('what the run would refuse is refused', () => {
+    expect(() => precisionHere('cpu', 'cpu', { precision: 'fp16', amp: false })).toThrow(expect.objectContaining({ code: 'ERR_CONFIG' }))
   })
 })
 
