@@ -11,18 +11,24 @@ describeOnGpu('the golden trajectory', (device) => {
 
   describe('float32', () => describeTrajectory({ device, slack: gpuSlack }))
 
+  // bfloat16 on a CPU deviates by 6e-4 at the first iteration and by 4e-2 later on, in the sum of the losses; float16 has three bits more.
   describe.each([
-    ['bf16', BAND_BF16],
-    ['fp16', BAND_FP16],
+    ['bf16', { first: 1e-2, later: 0.1 }],
+    ['fp16', { first: 2e-3, later: 0.05 }],
   ] as const)('%s', (precision, band) => {
     const name = 'lr_x0.02_1_iter_per_epoch'
     let outcome: Outcome
     beforeAll(async () => {
-      outcome = await follow(goldenTrajectory().runs[name]!, { device, overrides: [`train.track.model.precision=${precision}`] })
+      outcome = await follow(goldenTrajectory().runs[name]!, {
+        device,
+        overrides: [`train.track.model.precision=${precision}`],
+        // A scaler that begins at 65536 may skip the first steps, and be that many iterations behind from then on.
+        prepare: async ({ optimizer }) => optimizer.gradScaler?.loadStateDict({ ...(await optimizer.gradScaler.stateDict()), scale: 1024 }),
+      })
     })
 
     it('scales its gradients where float16 needs it', () => {
-      if (precision === 'fp16') expect(outcome.scale).toBeGreaterThan(0)
+      if (precision === 'fp16') expect(outcome.scale).toBe(1024)
       else expect(outcome.scale).toBeNull()
     })
 
