@@ -52,6 +52,16 @@ export const optimSchema = section({
   }).optional(),
 })
 
+/** Ours: how CUDA's libraries compute (docs/gpu.md); on the CPU nothing here changes a number. */
+export const cudaSchema = section({
+  // PyTorch's defaults, so that numbers on a GPU are those that PyTorch gives there.
+  tf32_convolutions: boolean().default(true),
+  tf32_matmuls: boolean().default(false),
+  // Not PyTorch's: shapes are the same in every iteration, so that what the first one takes to choose comes back.
+  cudnn_benchmark: boolean().default(true),
+  deterministic: boolean().default(false),
+})
+
 /** What a trainer's section leaves out. */
 export const trainerDefaults = {
   exp_name: 'default_training',

@@ -3,6 +3,7 @@ import type { EngineData } from '../monitors/monitor.ts'
 import { loadAddon } from '../native/load.ts'
 import type { Tensor } from '../native/tensor.ts'
 import type { TensorDict } from './losses.ts'
+import type { StageClock } from './stage-clock.ts'
 import { timed } from './timer.ts'
 import { Handles, type DataPosition } from './trainer-types.ts'
 
@@ -68,16 +69,21 @@ export class Gathered {
   /** Frees what `unread` names. */
   readonly handles = new Handles()
 
-  constructor(epoch: number, iteration: number) {
+  readonly #clock: StageClock | null
+
+  constructor(epoch: number, iteration: number, clock: StageClock | null = null) {
     this.epoch = epoch
     this.iteration = iteration
+    this.#clock = clock
+    // What an iteration that failed has left.
+    clock?.drop()
   }
 
   /** Runs a stage and adds its seconds to what it has taken so far. */
   async timed<T>(stage: string, work: () => T | Promise<T>): Promise<T> {
     const once: Record<string, number> = {}
     try {
-      return await timed(stage, once, work)
+      return await timed(stage, once, () => (this.#clock === null ? work() : this.#clock.around(stage, work)))
     } finally {
       this.time_dict[stage] = (this.time_dict[stage] ?? 0) + (once[stage] ?? 0)
     }
@@ -92,6 +98,11 @@ export class Gathered {
     this.read.push(...fresh.batches)
     const { training_losses, extras } = meanScalars(this.read)
     return { training_losses, extras: Object.keys(fresh.own).length === 0 ? extras : { ...extras, optim: { ...extras.optim, ...fresh.own } } }
+  }
+
+  /** The device's times of the stages so far, where they are measured. After {@link scalars}, which has waited for the device. */
+  async deviceSeconds(): Promise<Record<string, number>> {
+    return (await this.#clock?.take()) ?? {}
   }
 
   dispose(): void {

@@ -12,6 +12,7 @@ import type { LossSpec, ModelSpec } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { Registry } from '../registry.ts'
 import { backboneSpec, checkWidths } from './backbone-spec.ts'
+import { applyCudaOptions, cudaDefaults } from './cuda-options.ts'
 import { DistributedRegularTrainer, oneProcessWarning } from './distributed-regular-trainer.ts'
 import { Ema } from './ema.ts'
 import { buildGradModifier } from './grad-modifier.ts'
@@ -22,6 +23,7 @@ import { buildLrPolicy } from './lr-policy.ts'
 import { Model } from './model.ts'
 import { progressOfIndexing } from './index-progress.ts'
 import { Optimizer } from './optimizer.ts'
+import { needsGradScaler, precisionHere } from './precision.ts'
 import { describePretrained, loadPretrained, type PretrainedPart } from './pretrained.ts'
 import type { ProgressOptions } from './progress.ts'
 import { RegularTrainer } from './regular-trainer.ts'
@@ -52,6 +54,8 @@ export interface ModelOptions {
   part?: 'train' | 'test'
   /** false: leave the random weights although the configuration names pretrained ones (a snapshot follows). */
   pretrained?: boolean
+  /** The device of the run that this network is only tried for: what is right there is no error here. */
+  insteadOf?: string
   log?: (line: string) => void
 }
 
@@ -84,8 +88,7 @@ export async function buildModel(config: Config, options: ModelOptions = {}): Pr
     headWidth: task.head_width,
     convWeightStd: task.conv_weight_std,
     corrFeaOutput: task.corr_fea_output,
-    // The original's `amp` runs the forward under autocast, whose type on the CPU is bfloat16.
-    precision: task.amp ? 'bf16' : node.precision,
+    precision: precisionHere(options.device ?? 'cpu', options.insteadOf, { precision: node.precision, amp: task.amp }, whereIs(config, `${at}.precision`)),
     memoryFormat: node.memory_format,
     device: options.device ?? 'cpu',
     seed: options.seed ?? config.train?.track?.data?.seed ?? 0,
@@ -147,7 +150,7 @@ function lossSpec(type: LossSpec['type'], params: Readonly<Record<string, unknow
 }
 
 /**
- * The optimizer of a configuration over `model`: SGD with its groups, schedule, gradient modifier, (with `amp`) gradient scaler, clipping,
+ * The optimizer of a configuration over `model`: SGD with its groups, schedule, gradient modifier, (in float16) gradient scaler, clipping,
  * accumulation and average of the weights.
  * @throws ERR_CONFIG when a parameter is in two groups, or schedule or modifier cannot be built
  */
@@ -171,7 +174,7 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
     accumulateBatches: sgd.accumulate_batches,
     ema: ema.decay === 0 ? null : new Ema(model, { decay: ema.decay, warmup: ema.warmup, finalModel: ema.final_model }),
     gradModifier: buildGradModifier(grad_modifier, model) ?? null,
-    gradScaler: sgd.amp ? new GradScaler() : null,
+    gradScaler: needsGradScaler(model.device, model.spec.precision, sgd.amp) ? new GradScaler() : null,
   })
 }
 
@@ -184,6 +187,7 @@ const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
   clip_grad_value: (value) => value === 0,
   accumulate_batches: (value) => value === 1,
   decode: (value) => value === 'exact',
+  cuda: (value) => Object.entries(cudaDefaults).every(([key, usual]) => (value as Record<string, unknown>)[key] === usual),
   ema: (value) => (value as { decay: number }).decay === 0,
   // Which weights final_model.pkl holds is no matter of the run's numbers.
   final_model: () => true,
@@ -232,6 +236,7 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
   const askedSeed = options.seed ?? rawData?.seed
   const seed = askedSeed ?? track.data.seed
   const threads = await loadAddon().setThreads(options.threads ?? 0)
+  await applyCudaOptions(track.cuda, options.device ?? 'cpu')
   const built: (Disposable | AsyncDisposable)[] = []
   try {
     const indexing = progressOfIndexing(options.progress)

@@ -4,6 +4,7 @@
  */
 import { invalidArgument, SiamError } from '../errors.ts'
 import type { EngineData, HyperParams } from '../monitors/monitor.ts'
+import { withBatchSize } from '../native/device-errors.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
 import { epochLine, type EpochReport, skippedWarning } from '../pipeline/epoch-report.ts'
@@ -12,6 +13,7 @@ import { EpochMeter, meterSource } from './epoch-meter.ts'
 import type { TensorDict } from './losses.ts'
 import { disposeAll } from './model.ts'
 import { createProgress } from './progress.ts'
+import { StageClock } from './stage-clock.ts'
 import { Timer } from './timer.ts'
 import { toDevice } from './to-device.ts'
 import { TrainerBase, type TrainOptions } from './trainer-base.ts'
@@ -41,6 +43,7 @@ export class RegularTrainer extends TrainerBase {
   #pending: Promise<Pulled> | null = null
   /** An iteration that lacks batches because the data failed; the next train() goes on with it. */
   #left: Gathered | null = null
+  #clock: StageClock | null = null
   /** One batch's share of an iteration, on the device; made where it is not 1. */
   #share: Tensor | null = null
 
@@ -81,8 +84,14 @@ export class RegularTrainer extends TrainerBase {
   override setOptimizer(optimizer: TrainableOptimizer): void {
     const before = this.#accumulateBatches
     super.setOptimizer(optimizer)
+    this.#endClock()
     this.#dropLeft()
     if (this.#accumulateBatches !== before) this.updateParams()
+  }
+
+  #endClock(): void {
+    this.#clock?.[Symbol.dispose]()
+    this.#clock = null
   }
 
   /** Gradients and scalars of a begun iteration, and what depends on the optimizer. */
@@ -129,6 +138,7 @@ export class RegularTrainer extends TrainerBase {
   async #trainEpoch(options: TrainOptions): Promise<void> {
     if (!this.state.initialized) await this.initTrain()
     if (this.isCompleted()) throw new SiamError('ERR_ARGUMENT', `training is finished: ${this.position.epoch + 1} of ${this.state.max_epoch} epochs are done`, { hint: 'raise max_epoch to train longer' })
+    this.#clock ??= StageClock.for(this.stringParam('timer'), this.model.device)
     const { state, optimizer, iterationsPerEpoch } = this
     const epoch = this.position.epoch + 1
     const first = this.position.iteration
@@ -189,7 +199,7 @@ export class RegularTrainer extends TrainerBase {
       if (due.length > 0 || (unread && this.#snapshotFollows(epoch, iteration))) {
         const scalars = await meter.sync(unread, () => gathered.scalars(own))
         if (unread) this.#checkFinite(scalars, epoch, iteration)
-        const engine_data: EngineData = { schedule_info: gathered.schedule_info, ...scalars, time_dict: { ...gathered.time_dict } }
+        const engine_data: EngineData = { schedule_info: gathered.schedule_info, ...scalars, time_dict: { ...gathered.time_dict, ...(await gathered.deviceSeconds()) } }
         for (const monitor of due) await monitor.update(engine_data)
       }
       this.reportSkipped()
@@ -205,7 +215,7 @@ export class RegularTrainer extends TrainerBase {
     this.#left = null
     if (left !== null && left.epoch === epoch && left.iteration === iteration) return left
     left?.dispose()
-    return new Gathered(epoch, iteration)
+    return new Gathered(epoch, iteration, this.#clock)
   }
 
   /**
@@ -220,6 +230,7 @@ export class RegularTrainer extends TrainerBase {
     const { training_data, next } = await gathered.timed('data', () => this.#nextBatch(batches === 0 ? signal : undefined))
     this.#left = null
     const handles = new Handles()
+    const pairs = training_data.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
     try {
       handles.add(training_data)
       const batch = await this.#onDevice(training_data, handles, gathered)
@@ -238,8 +249,10 @@ export class RegularTrainer extends TrainerBase {
       } else gathered.unread.push(forwarded)
       await gathered.timed('bwd', () => this.#backward(forwarded.total_loss, handles))
       gathered.batches++
-      gathered.pairs += batch.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
+      gathered.pairs += pairs
       gathered.next = next
+    } catch (error) {
+      throw withBatchSize(error, pairs)
     } finally {
       handles.dispose()
     }
@@ -349,6 +362,7 @@ export class RegularTrainer extends TrainerBase {
     if (pending === null) await this.#iterator?.return?.()
     this.#iterator = null
     this.#dropLeft()
+    this.#endClock()
     await super.close()
     // Closing the dataloader ends the wait for a batch that nobody will use.
     await disposePulled(pending)

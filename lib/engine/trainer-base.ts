@@ -10,6 +10,7 @@ import type { EngineState, HyperParams, Monitor } from '../monitors/monitor.ts'
 import { loadAddon } from '../native/load.ts'
 import { nearestName } from '../registry.ts'
 import { packageVersion } from '../version.ts'
+import { watchDeviceMemory } from './device-memory.ts'
 import { adoptAverage } from './ema.ts'
 import { checkWritable, readResumeTarget, removeOldMidEpoch } from './output-folder.ts'
 import type { ProgressOptions } from './progress.ts'
@@ -114,6 +115,7 @@ export abstract class TrainerBase implements AsyncDisposable {
       devices: [optimizer.model.device],
       log: (line) => this.log(line),
     }
+    watchDeviceMemory(this.state, optimizer.model.device)
   }
 
   /** Sub-classes' fields do not exist yet while this class's constructor runs, so their updateParams() is called at the first use instead. */
@@ -178,6 +180,7 @@ export abstract class TrainerBase implements AsyncDisposable {
   setOptimizer(optimizer: TrainableOptimizer): void {
     this.optimizer = optimizer
     this.state.devices = [optimizer.model.device]
+    watchDeviceMemory(this.state, optimizer.model.device)
   }
 
   /** What must happen once before the first iteration; train() calls it when nobody has. */

@@ -7,6 +7,7 @@
  */
 import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
 import type { CudaKernelAddon } from './addon-cuda-kernels.ts'
+import type { CudaAddon, DeviceMemory } from './addon-cuda.ts'
 import type { FrameDecoding } from './addon-frames.ts'
 import type { NativeIndexFile, NativePack, LoaderSpec, NativeFrameCache, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
 import type { NativePackAddon } from './addon-pack.ts'
@@ -72,8 +73,8 @@ export interface ModelSpec {
   /** Standard deviation of the adjustment convolutions' initial weights. */
   convWeightStd: number
   corrFeaOutput: boolean
-  /** 'fp32', or 'bf16': convolutions and activations in bfloat16, parameters, BatchNorm sums and losses in float32. */
-  precision: 'fp32' | 'bf16'
+  /** 'fp32', or 'bf16', or (CUDA) 'fp16': convolutions and activations in 16 bits; parameters, BatchNorm sums, the head's outputs and losses in float32. */
+  precision: 'fp32' | 'bf16' | 'fp16'
   memoryFormat: 'contiguous' | 'channels_last'
   device: string
   /** Seeds the random initialisation of the weights (torch's generator). */
@@ -340,13 +341,12 @@ export interface DecodedJpeg extends JpegRegion {
   data: Uint8Array
 }
 
-export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, NativePackAddon, CudaKernelAddon {
+export interface NativeAddon extends CropAddon, CudaAddon, CudaKernelAddon, DeviceCopyAddon, FrameDecoding, NativePackAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
   /** Threads of libtorch's own team on the engine thread; 0: as many as there are cores. */
   setThreads(threads: number): Promise<number>
-  cudaAvailable(): Promise<{ available: boolean; reason: string; devices: { name: string; totalBytes: number }[] }>
   tensorFrom(raw: RawTensor, device: string, options?: { requiresGrad?: boolean; memoryFormat?: 'contiguous' | 'channels_last' }): NativeTensor
   /** Sum of scalars, as Python's sum(losses.values()). */
   sum(scalars: NativeTensor[]): Promise<NativeTensor>
@@ -401,9 +401,9 @@ export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, 
   setRngState(state: Uint8Array): Promise<void>
   /**
    * Handles of this environment that are not disposed. Of the whole process: bytes that CPU tensors hold now, the most that they held since
-   * {@link resetPeakMemory}, and bytes that are mapped for big tensors, those that wait for the next one included.
+   * {@link resetPeakMemory}, and bytes that are mapped for big tensors, those that wait for the next one included; and of each device in use.
    */
-  memory(): { liveHandles: number; hostBytes: number; hostPeakBytes: number; hostMappedBytes: number }
+  memory(): { liveHandles: number; hostBytes: number; hostPeakBytes: number; hostMappedBytes: number; devices: DeviceMemory[] }
   /** Begins a new peak, in the order of the stages. */
   resetPeakMemory(): Promise<void>
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "../base/error.h"
+#include "../engine/cuda_runtime.h"
 #include "../engine/pinned_memory.h"
 #include "convert.h"
 #include "data_index.h"
@@ -71,9 +72,7 @@ std::shared_ptr<const data::DatasetIndex> dataset_from_js(const Napi::Object& in
 
 data::BlockAllocator batch_memory(c10::Device device) {
   // Only the engine thread works with devices; this asks for their memory alone.
-  if (!device.is_cpu() && !at::hasCUDA()) {
-    throw SiamException("ERR_DEVICE", "Expected an available device but received '" + device.str() + "': no such device was found here");
-  }
+  engine::require_device(device);
   const auto memory = std::make_shared<engine::PinnedMemory>(device);
   return {[memory](size_t bytes) { return memory->allocate(bytes); }, [memory](void* block) { memory->release(block); }};
 }
@@ -182,7 +181,7 @@ data::LoaderConfig loader_from_js(const Napi::Object& spec) {
   const Napi::Value cache = spec.Get("cache");
   if (!cache.IsUndefined()) config.cache = FrameCacheHandle::unwrap(cache, "cache");
   const Napi::Value device = spec.Get("device");
-  if (device.IsString()) config.allocator = batch_memory(c10::Device(device.As<Napi::String>().Utf8Value()));
+  if (device.IsString()) config.allocator = batch_memory(engine::device_named(device.As<Napi::String>().Utf8Value()));
   return config;
 }
 

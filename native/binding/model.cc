@@ -1,10 +1,10 @@
 #include "model.h"
 
-#include <ATen/detail/CUDAHooksInterface.h>
 
 #include <map>
 
 #include "../base/error.h"
+#include "../engine/cuda_runtime.h"
 #include "convert.h"
 #include "registration.h"
 #include "tensor.h"
@@ -40,9 +40,10 @@ core::SiamTrackOptions options_from_js(const Napi::Object& spec) {
   options.head_width = number<int64_t>(spec, "headWidth");
   options.conv_weight_std = number<double>(spec, "convWeightStd");
   options.corr_fea_output = boolean(spec, "corrFeaOutput");
-  options.mode.dtype = text(spec, "precision") == "bf16" ? at::kBFloat16 : at::kFloat;
+  const std::string precision = text(spec, "precision");
+  options.mode.dtype = precision == "bf16" ? at::kBFloat16 : precision == "fp16" ? at::kHalf : at::kFloat;
   options.mode.format = text(spec, "memoryFormat") == "channels_last" ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-  options.device = at::Device(text(spec, "device"));
+  options.device = engine::device_named(text(spec, "device"));
   options.seed = number<uint64_t>(spec, "seed");
   return options;
 }
@@ -73,9 +74,8 @@ Napi::Value create_model(const Napi::CallbackInfo& info) {
   return AddonEnv::of(info.Env()).run<HolderPtr>(
       info.Env(), "createModel",
       [options] {
-        if (!options.device.is_cpu() && !(options.device.is_cuda() && at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0)) {
-          throw SiamException("ERR_DEVICE", "Expected an available device but received '" + options.device.str() + "': no such device was found here");
-        }
+        engine::require_device(options.device);
+        engine::make_current(options.device);
         auto holder = std::make_shared<ModelHolder>();
         holder->model = core::SiamTrack(options);
         holder->infos = infos_of(holder->model);

@@ -1,6 +1,5 @@
 // Versions, threads, devices, RNG state, and the free functions over tensors (sum, backward, readScalars).
 #include <ATen/Parallel.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 #include <ATen/ATen.h>
 #include <torch/version.h>
@@ -12,6 +11,7 @@
 #include "../core/random.h"
 #include "../core/xcorr.h"
 #include "../data/turbojpeg_api.h"
+#include "../engine/device_memory.h"
 #include "../engine/host_allocator.h"
 #include "convert.h"
 #include "registration.h"
@@ -120,56 +120,38 @@ Napi::Value set_rng_state(const Napi::CallbackInfo& info) {
   });
 }
 
-/// libtorch_cuda.so is opened at run time, so that the same binary works with and without a GPU.
-struct CudaReport {
-  bool available = false;
-  std::string reason;
-};
-
-CudaReport open_cuda() {
-  static const CudaReport report = [] {
-    CudaReport result;
-    Dl_info where{};
-    std::string path = "libtorch_cuda.so";
-    if (dladdr(reinterpret_cast<void*>(&at::get_num_threads), &where) != 0 && where.dli_fname != nullptr) {
-      const std::string cpu = where.dli_fname;
-      path = cpu.substr(0, cpu.rfind('/') + 1) + "libtorch_cuda.so";
-    }
-    if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-      const char* error = dlerror();
-      result.reason = std::string("libtorch_cuda.so cannot be opened: ") + (error != nullptr ? error : "unknown");
-      return result;
-    }
-    result.available = at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0;
-    if (!result.available) result.reason = "libtorch_cuda.so is there, but no NVIDIA GPU or driver was found";
-    return result;
-  }();
-  return report;
-}
-
-Napi::Value cuda_available(const Napi::CallbackInfo& info) {
-  return AddonEnv::of(info.Env()).run<CudaReport>(
-      info.Env(), "cudaAvailable", [] { return open_cuda(); },
-      [](Napi::Env env, CudaReport& report) -> Napi::Value {
-        auto object = Napi::Object::New(env);
-        object.Set("available", report.available);
-        object.Set("reason", report.reason);
-        object.Set("devices", Napi::Array::New(env));
-        return object;
-      });
-}
-
 Napi::Value memory(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   object.Set("liveHandles", Napi::Number::New(info.Env(), static_cast<double>(AddonEnv::of(info.Env()).live_handles)));
   object.Set("hostBytes", Napi::Number::New(info.Env(), static_cast<double>(engine::HostAllocator::live_bytes())));
   object.Set("hostMappedBytes", Napi::Number::New(info.Env(), static_cast<double>(engine::HostAllocator::mapped_bytes())));
   object.Set("hostPeakBytes", Napi::Number::New(info.Env(), static_cast<double>(engine::HostAllocator::peak_bytes())));
+  const std::vector<engine::DeviceMemory> used = engine::device_memory();
+  auto devices = Napi::Array::New(info.Env(), used.size());
+  for (uint32_t i = 0; i < used.size(); i++) {
+    auto device = Napi::Object::New(info.Env());
+    const auto set = [&](const char* name, int64_t value) { device.Set(name, Napi::Number::New(info.Env(), static_cast<double>(value))); };
+    device.Set("device", "cuda:" + std::to_string(used[i].index));
+    set("allocatedBytes", used[i].allocated);
+    set("allocatedPeakBytes", used[i].peak_allocated);
+    set("reservedBytes", used[i].reserved);
+    set("reservedPeakBytes", used[i].peak_reserved);
+    set("retries", used[i].retries);
+    devices.Set(i, device);
+  }
+  object.Set("devices", devices);
   return object;
 }
 
 Napi::Value reset_peak_memory(const Napi::CallbackInfo& info) {
-  return AddonEnv::of(info.Env()).run_void(info.Env(), "resetPeakMemory", [] { engine::HostAllocator::reset_peak(); });
+  return AddonEnv::of(info.Env()).run_void(info.Env(), "resetPeakMemory", [] {
+    engine::HostAllocator::reset_peak();
+    engine::reset_peak_device_memory();
+  });
+}
+
+Napi::Value release_device_memory(const Napi::CallbackInfo& info) {
+  return AddonEnv::of(info.Env()).run_void(info.Env(), "releaseDeviceMemory", [] { engine::release_kept_device_memory(); });
 }
 
 }  // namespace
@@ -178,7 +160,6 @@ void register_runtime(Napi::Env env, Napi::Object exports, AddonEnv&) {
   exports.Set("abi", 1);
   exports.Set("versions", Napi::Function::New(env, versions, "versions"));
   exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
-  exports.Set("cudaAvailable", Napi::Function::New(env, cuda_available, "cudaAvailable"));
   exports.Set("sum", Napi::Function::New(env, sum, "sum"));
   exports.Set("backward", Napi::Function::New(env, backward, "backward"));
   exports.Set("readScalars", Napi::Function::New(env, read_scalars, "readScalars"));
@@ -187,6 +168,7 @@ void register_runtime(Napi::Env env, Napi::Object exports, AddonEnv&) {
   exports.Set("setRngState", Napi::Function::New(env, set_rng_state, "setRngState"));
   exports.Set("memory", Napi::Function::New(env, memory, "memory"));
   exports.Set("resetPeakMemory", Napi::Function::New(env, reset_peak_memory, "resetPeakMemory"));
+  exports.Set("releaseDeviceMemory", Napi::Function::New(env, release_device_memory, "releaseDeviceMemory"));
 }
 
 }  // namespace siam::binding

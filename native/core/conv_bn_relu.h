@@ -12,7 +12,7 @@
 
 namespace siam::core {
 
-/// How activations are computed; parameters are always float32.
+/// How activations are computed: float32, bfloat16, or (CUDA) float16; parameters are always float32.
 struct ComputeMode {
   at::ScalarType dtype = at::kFloat;
   at::MemoryFormat format = at::MemoryFormat::Contiguous;

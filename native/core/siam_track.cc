@@ -12,6 +12,9 @@
 namespace siam::core {
 
 SiamTrackImpl::SiamTrackImpl(const SiamTrackOptions& options) : options_(options) {
+  if (options.mode.dtype == at::kHalf && options.device.is_cpu()) {
+    throw SiamException("ERR_CONFIG", "SiamTrack: expected the precision fp32 or bf16 on the CPU but received fp16, which CPUs have no fast arithmetic for; bf16 is as fast there as fp16 on a GPU, and needs no loss scaling");
+  }
   const std::lock_guard<std::mutex> alone(default_generator_mutex());  // until the last weight is drawn
   at::manual_seed(options.seed);
   options_.backbone.mode = options.mode;

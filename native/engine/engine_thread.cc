@@ -1,5 +1,6 @@
 #include "engine_thread.h"
 
+#include "cuda_runtime.h"
 #include "host_allocator.h"
 
 #include <pthread.h>
@@ -36,6 +37,7 @@ void EngineThread::stop() {
 }
 
 void EngineThread::loop() {
+  cuda_runtime();  // before any other call of libtorch: see there
   for (;;) {
     std::function<void()> task;
     {

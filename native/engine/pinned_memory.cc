@@ -6,14 +6,22 @@
 #include <cstdlib>
 #include <utility>
 
+#include "cuda_runtime.h"
+
 namespace siam::engine {
 namespace {
 
 constexpr size_t kAlignment = 64;
 
+c10::Allocator* allocator_of(c10::Device device) {
+  if (device.is_cpu()) return nullptr;
+  if (device.is_cuda()) cuda_runtime();  // a loader may be the first to ask libtorch for CUDA
+  return at::globalContext().getPinnedMemoryAllocator(device.type());
+}
+
 }  // namespace
 
-PinnedMemory::PinnedMemory(c10::Device device) : allocator_(device.is_cpu() ? nullptr : at::globalContext().getPinnedMemoryAllocator(device.type())) {}
+PinnedMemory::PinnedMemory(c10::Device device) : allocator_(allocator_of(device)) {}
 
 void* PinnedMemory::allocate(size_t bytes) {
   if (allocator_ != nullptr) {
