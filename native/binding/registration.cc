@@ -1,5 +1,7 @@
 #include "registration.h"
 
+#include "cuda.h"
+
 namespace siam::binding {
 
 void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
@@ -9,7 +11,6 @@ void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   register_ema(env, exports, addon);
   register_runtime(env, exports, addon);
   register_cuda(env, exports, addon);
-  register_device_clock(env, exports, addon);
   register_tracker(env, exports, addon);
   register_multi_tracker(env, exports, addon);
   register_distributed(env, exports, addon);
