@@ -44,7 +44,7 @@ export class RegularTrainer extends TrainerBase {
   #left: Gathered | null = null
   /** undefined: not decided yet; null: steps are eager. */
   #graph: StepGraph | null | undefined
-  readonly #stages: StepStages = { forward: (batch, handles) => this.#forward(batch, handles, handles), backward: (total, handles) => this.#backward(total, handles) }
+  readonly #stages: StepStages = { forward: (batch, handles) => this.#forward(batch, handles, handles), backward: ({ total_loss }, handles) => this.#backward(total_loss, handles) }
   /** One batch's share of an iteration, on the device; made where it is not 1. */
   #share: Tensor | null = null
 

@@ -26,7 +26,7 @@ const allowedFailures = 2
 export interface StepStages {
   /** @param handles frees whatever the stage makes, its results too */
   forward(batch: TensorDict, handles: Handles): Promise<Forwarded>
-  backward(total: Tensor, handles: Handles): Promise<void>
+  backward(forwarded: Forwarded, handles: Handles): Promise<void>
 }
 
 /** What a capture knows about its results. */
@@ -95,7 +95,7 @@ export class StepGraph implements Disposable {
       const copies = await this.#native.begin(names.map((name) => batch[name]!.native))
       const inputs = handles.add(Object.fromEntries(names.map((name, i) => [name, new Tensor(copies[i]!)])))
       const forwarded = await stages.forward(inputs, handles)
-      await stages.backward(forwarded.total_loss, handles)
+      await stages.backward(forwarded, handles)
       const results = new Results()
       const rebuild = results.plan(forwarded)
       await this.#native.end(results.tensors.map(({ native }) => native))

@@ -84,8 +84,8 @@ const stages: StepStages = {
     const training_losses = handles.add(Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, new Tensor(new FakeTensor(value))])))
     return { training_losses, extras: { cls: {}, reg: handles.add({ iou: new Tensor(new FakeTensor(0.5)) }) }, total_loss: handles.add(new Tensor(new FakeTensor(3))) }
   },
-  async backward(total) {
-    calls.push(`backward ${valueOf(total)}`)
+  async backward({ total_loss }) {
+    calls.push(`backward ${valueOf(total_loss)}`)
   },
 }
 
