@@ -27,7 +27,7 @@ interface Run {
   scaler?: () => GradScaler
   freeze?: boolean
   /** After all epochs, before everything is closed. */
-  then?: (trainer: RegularTrainer, model: Model) => Promise<void>
+  after?: (trainer: RegularTrainer, model: Model) => Promise<void>
 }
 
 interface Outcome {
@@ -63,7 +63,7 @@ describeOnGpu('a training step as a CUDA graph', (device) => {
   const create = addon.createStepGraph.bind(addon)
   afterEach(() => void (addon.createStepGraph = create))
 
-  async function train({ cuda_graph, epochs = 1, iterations = 20, size = () => 4, spec = {}, scaler, freeze = false, then }: Run): Promise<Outcome> {
+  async function train({ cuda_graph, epochs = 1, iterations = 20, size = () => 4, spec = {}, scaler, freeze = false, after }: Run): Promise<Outcome> {
     const outcome: Outcome = { losses: [], weights: Buffer.alloc(0), replays: 0, captures: 0, lines: [] }
     addon.createStepGraph = async (...parts) => {
       const native = await create(...parts)
@@ -92,7 +92,7 @@ describeOnGpu('a training step as a CUDA graph', (device) => {
       while (!trainer.isCompleted()) await trainer.train()
       outcome.losses = losses.seen
       outcome.weights = Buffer.concat((await model.stateDict()).map(({ data }) => Buffer.from(data)))
-      await then?.(trainer, model)
+      await after?.(trainer, model)
     } finally {
       await trainer.close()
       optimizer.dispose()
@@ -106,8 +106,8 @@ describeOnGpu('a training step as a CUDA graph', (device) => {
    * cuDNN may add in another order from run to run, and training carries that on.
    */
   async function expectEqual(run: Omit<Run, 'cuda_graph'>, tolerance: number): Promise<Outcome> {
-    const eager = await train({ ...run, cuda_graph: false, then: undefined })
-    const again = await train({ ...run, cuda_graph: false, then: undefined })
+    const eager = await train({ ...run, cuda_graph: false, after: undefined })
+    const again = await train({ ...run, cuda_graph: false, after: undefined })
     const graph = await train({ ...run, cuda_graph: true })
     expect([eager.replays, again.replays]).toEqual([0, 0])
     expect(graph.losses.flat().every(Number.isFinite)).toBe(true)
@@ -149,7 +149,7 @@ describeOnGpu('a training step as a CUDA graph', (device) => {
     await train({
       cuda_graph: true,
       iterations: 8,
-      then: async (trainer, model) => {
+      after: async (trainer, model) => {
         const before = await model.stateDict()
         const file = await trainer.saveSnapshot()
         await model.loadStateDict(before.map(({ data, ...rest }) => ({ ...rest, data: new Uint8Array(data.length) })))
