@@ -11,6 +11,7 @@ void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   register_ema(env, exports, addon);
   register_runtime(env, exports, addon);
   register_cuda(env, exports, addon);
+  register_step_graph(env, exports, addon);
   register_tracker(env, exports, addon);
   register_multi_tracker(env, exports, addon);
   register_distributed(env, exports, addon);
