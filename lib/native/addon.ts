@@ -183,7 +183,7 @@ export interface NativeEma {
 
 
 /** Arithmetic of the network while tracking. */
-export type TrackPrecision = 'fp32' | 'bf16' | 'int8'
+export type TrackPrecision = 'fp32' | 'bf16' | 'fp16' | 'int8'
 
 /** What all trackers of the family share. */
 export interface SiamFCppSpec {
@@ -199,6 +199,8 @@ export interface SiamFCppSpec {
   minW: number
   minH: number
   precision: TrackPrecision
+  /** For tests: on the CPU, too, the network of a GPU; `recorded` with graphs that give out the work anew. */
+  network?: 'device' | 'recorded'
 }
 
 export interface MultiTempSpec extends SiamFCppSpec {
