@@ -153,7 +153,7 @@ export class RegularTrainer extends TrainerBase {
     if (this.isCompleted()) throw new SiamError('ERR_ARGUMENT', `training is finished: ${this.position.epoch + 1} of ${this.state.max_epoch} epochs are done`, { hint: 'raise max_epoch to train longer' })
     this.#clock ??= StageClock.for(this.stringParam('timer'), this.model.device)
     const { state, optimizer, iterationsPerEpoch } = this
-    if (this.#graph === undefined) this.#graph = await buildStepGraph(optimizer, this.hyperParams.cuda_graph as CudaGraphSetting, 1, (line) => this.log(line))
+    if (this.#graph === undefined) this.#graph = await buildStepGraph(optimizer, this.hyperParams.cuda_graph as CudaGraphSetting, { ...this.options, log: (line) => this.log(line) })
     const epoch = this.position.epoch + 1
     const first = this.position.iteration
     const end = Math.min(iterationsPerEpoch, first + (options.maxIterations ?? Infinity))
