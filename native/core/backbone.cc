@@ -6,6 +6,7 @@
 #include "googlenet.h"
 #include "script_backbone.h"
 #include "shufflenet.h"
+#include "stem_fold.h"
 
 namespace siam::core {
 
@@ -22,6 +23,10 @@ void truncated_normal_(at::Tensor weight, double std) {
 }
 
 }  // namespace
+
+at::Tensor Backbone::prepare(const at::Tensor& image, const ComputeMode& mode) const {
+  return mode.fold ? fold_image(image, mode.dtype) : image.to(mode.dtype).contiguous(mode.format);
+}
 
 AlexNetImpl::AlexNetImpl() {
   conv1 = register_module("conv1", ConvBnRelu(ConvBnReluOptions{3, 96, 11, 2}));

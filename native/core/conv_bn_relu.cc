@@ -1,5 +1,7 @@
 #include "conv_bn_relu.h"
 
+#include "stem_fold.h"
+
 namespace siam::core {
 
 ConvUnit::ConvUnit(const ConvBnReluOptions& options) : options_(options) {
@@ -21,6 +23,8 @@ std::optional<at::Tensor> ConvUnit::bias_as(at::ScalarType dtype) const {
 }
 
 at::Tensor ConvUnit::convolve(const at::Tensor& x, const std::optional<at::Tensor>& bias) {
+  const std::array<int64_t, 2> one{1, 1};
+  if (is_folded(x, conv->weight)) return at::conv2d(x, fold_weight(weight_as(x.scalar_type())), bias, at::IntArrayRef(one), at::IntArrayRef(*options_.padding), at::IntArrayRef(one));
   const std::array<int64_t, 2> stride{options_.stride, options_.stride}, dilation{1, 1};
   return at::conv2d(x, weight_as(x.scalar_type()), bias, at::IntArrayRef(stride), at::IntArrayRef(*options_.padding), at::IntArrayRef(dilation), options_.groups);
 }

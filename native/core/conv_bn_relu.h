@@ -16,6 +16,8 @@ namespace siam::core {
 struct ComputeMode {
   at::ScalarType dtype = at::kFloat;
   at::MemoryFormat format = at::MemoryFormat::Contiguous;
+  /// Images come folded (stem_fold.h).
+  bool fold = false;
 };
 
 struct ConvBnReluOptions {

@@ -6,6 +6,7 @@
 #include "dispatch.h"
 #include "random.h"
 #include "script_backbone.h"
+#include "stem_fold.h"
 #include "xcorr.h"
 
 namespace siam::core {
@@ -16,6 +17,7 @@ SiamTrackImpl::SiamTrackImpl(const SiamTrackOptions& options) : options_(options
   options_.backbone.mode = options.mode;
   options_.backbone.device = options.device;
   basemodel_ = make_backbone(options_.backbone);
+  options_.mode.fold = basemodel_->can_fold() && folds_stem(options.mode.dtype, options.mode.format, options.device);
   if (basemodel_->width() != options.head_width || options.head.width != options.head_width) {
     throw SiamException("ERR_CONFIG", "SiamTrack: expected head_width " + std::to_string(basemodel_->width()) + " (the width of " + options.backbone.name +
                                           ") in task_head and task_model but received " + std::to_string(options.head.width) + " and " +
@@ -73,7 +75,7 @@ HeadOutput SiamTrackImpl::train_forward(const at::Tensor& im_z, const at::Tensor
   const at::Tensor f_x = basemodel_->forward(x);
   const at::Tensor c_x = c_x_->forward(f_x), r_x = r_x_->forward(f_x);
   const at::Tensor r_out = xcorr_depthwise(r_x, features.r_z_k), c_out = xcorr_depthwise(c_x, features.c_z_k);
-  HeadOutput out = head_->forward(c_out, r_out, x.size(3));
+  HeadOutput out = head_->forward(c_out, r_out, im_x.size(3));
   drop_cast_weights();  // the graph holds what backward needs; a later step must not see this step's cast
   return out;
 }
@@ -87,7 +89,7 @@ TemplateFeatures SiamTrackImpl::template_features(const at::Tensor& im_z) {
 SearchFeatures SiamTrackImpl::search_features(const at::Tensor& im_x) {
   const at::Tensor x = prepare(im_x, "im_x");
   const at::Tensor f_x = basemodel_->forward(x);
-  return {c_x_->forward(f_x), r_x_->forward(f_x), f_x, x.size(3)};
+  return {c_x_->forward(f_x), r_x_->forward(f_x), f_x, im_x.size(3)};
 }
 
 at::Tensor SiamTrackImpl::classification_features(const at::Tensor& im_x) { return c_x_->forward(basemodel_->forward(prepare(im_x, "im_x"))); }
