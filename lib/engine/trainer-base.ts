@@ -12,6 +12,7 @@ import { nearestName } from '../registry.ts'
 import { packageVersion } from '../version.ts'
 import { watchDeviceMemory } from './device-memory.ts'
 import { adoptAverage } from './ema.ts'
+import { noNonFinite, type NonFiniteCounts } from './nonfinite.ts'
 import { checkWritable, readResumeTarget, removeOldMidEpoch } from './output-folder.ts'
 import type { ProgressOptions } from './progress.ts'
 import { finalModelName, snapshotName, writeSnapshotFile } from './snapshot-file.ts'
@@ -266,6 +267,7 @@ export abstract class TrainerBase implements AsyncDisposable {
     await adoptAverage(this.optimizer.ema ?? null, emaState, run?.ema?.updates ?? 0, file, (line) => this.log(line))
     if (run === null) await this.#adoptForeign(epoch, file, optimizerState === null)
     else await this.#adopt(run, file)
+    this.adoptCounts(run?.nonfinite)
     this.#saved = { ...this.position }
     this.state.epoch = this.position.epoch
     this.state.snapshot_file = file
@@ -337,17 +339,26 @@ export abstract class TrainerBase implements AsyncDisposable {
     }
     if (this.position.epoch < 0 && this.position.iteration === 0) throw new SiamError('ERR_ARGUMENT', 'there is nothing to save: no iteration has been trained')
     checkWritable(dir)
+    const nonfinite = await this.settleSteps()
     const { epoch, iteration } = this.position
     const file = path.join(dir, iteration === 0 ? snapshotName(epoch) : snapshotName(epoch + 1, iteration))
     const emaState = ema === null ? null : await ema.stateDict()
-    await writeSnapshotFile(file, composeSnapshot(await this.model.stateDict(), await this.optimizer.stateDict(), await this.#runState(), emaState))
+    await writeSnapshotFile(file, composeSnapshot(await this.model.stateDict(), await this.optimizer.stateDict(), await this.#runState(nonfinite), emaState))
     this.state.snapshot_file = file
     this.#saved = { ...this.position }
     await removeOldMidEpoch(dir, file, keptMidEpoch)
     return file
   }
 
-  async #runState(): Promise<RunState> {
+  /** Waits for what a device has not told yet of the steps so far, before a snapshot. @returns iterations that were skipped, for the snapshot */
+  protected async settleSteps(): Promise<NonFiniteCounts> {
+    return noNonFinite
+  }
+
+  /** A resumed run counts on from these; undefined: from none. */
+  protected adoptCounts(_counts: NonFiniteCounts | undefined): void {}
+
+  async #runState(nonfinite: NonFiniteCounts): Promise<RunState> {
     const addon = loadAddon()
     return {
       ...this.position,
@@ -358,6 +369,7 @@ export abstract class TrainerBase implements AsyncDisposable {
       lr: this.lastLr,
       gradScaler: (await this.optimizer.gradScaler?.stateDict()) ?? null,
       ...(this.optimizer.ema ? { ema: { updates: this.optimizer.ema.updates } } : {}),
+      ...(Object.values(nonfinite).some((count) => count > 0) ? { nonfinite } : {}),
       rngState: await addon.rngState(),
       threads: this.options.threads ?? 0,
       numIterations: this.iterationsPerEpoch,
