@@ -97,7 +97,9 @@ Napi::Value create_step_graph(const Napi::CallbackInfo& info) {
           const void* scale = scaler && scaler->scale_tensor().defined() ? scaler->scale_tensor().const_data_ptr() : nullptr;
           return engine::StepGraph::State{holder->model->is_training(), core::cuda::enabled(), reinterpret_cast<uint64_t>(scale)};
         };
-        return std::make_shared<engine::StepGraph>(extension.make_graph(device.index()), std::move(parameters), std::move(watched));
+        // Whether a loss was finite: a tensor of the graph, which step() looks at.
+        auto remember = [sgd]() -> engine::StepGraph::Restore { return [sgd, seeds = sgd->seeds()] { sgd->set_seeds(seeds); }; };
+        return std::make_shared<engine::StepGraph>(extension.make_graph(device.index()), std::move(parameters), std::move(watched), std::move(remember));
       },
       [](Napi::Env env, GraphPtr& graph) -> Napi::Value { return StepGraphHandle::wrap(env, AddonEnv::of(env).step_graph_class, graph); });
 }

@@ -50,6 +50,9 @@ class GuardedSgd : public Sgd {
   /// Adds `share` times a loss's gradients (scaled where there is a scaler); NaN where the loss is not finite.
   /// @param loss  one element     @throws ERR_SHAPE
   void backward(const at::Tensor& loss, double share, GradScaler* scaler);
+  /// What backward() left for step() beside the gradients: for whoever repeats a backward without calling it (engine/step_graph.h).
+  const at::Tensor& seeds() const { return seeds_; }
+  void set_seeds(at::Tensor seeds) { seeds_ = std::move(seeds); }
   /// Unscale → clip → step → average, and the scaler's update.
   StepOutcome step(const StepOptions& options);
 
