@@ -12,6 +12,7 @@ import { EpochMeter, meterSource } from './epoch-meter.ts'
 import type { TensorDict } from './losses.ts'
 import { disposeAll } from './model.ts'
 import { createProgress } from './progress.ts'
+import { Ranks } from './ranks.ts'
 import { Timer } from './timer.ts'
 import { toDevice } from './to-device.ts'
 import { TrainerBase, type TrainOptions } from './trainer-base.ts'
@@ -43,6 +44,8 @@ export class RegularTrainer extends TrainerBase {
   #left: Gathered | null = null
   /** One batch's share of an iteration, on the device; made where it is not 1. */
   #share: Tensor | null = null
+  /** The other processes of a distributed run; null: there are none. */
+  #ranks: Ranks | null = null
 
   override updateParams(): void {
     super.updateParams()
@@ -109,12 +112,16 @@ export class RegularTrainer extends TrainerBase {
     // resume() has precedence over the configuration's snapshot.
     if (snapshot !== '' && this.state.snapshot_file === '') await this.resume(snapshot)
     await super.initTrain()
+    const { group } = this.options
+    this.#ranks = group === undefined ? null : new Ranks(group, this.model)
+    await this.#ranks?.begin()
   }
 
   /**
    * Trains the next epoch, or what a mid-epoch snapshot left of it.
    * @throws ERR_ABORTED once the running iteration is done when the signal fires; ERR_NONFINITE when a loss is NaN or infinite (unless a
-   *   gradient scaler is active); ERR_ARGUMENT when all epochs are done; whatever the parts throw
+   *   gradient scaler is active); ERR_DISTRIBUTED when another rank is lost or has failed; ERR_ARGUMENT when all epochs are done; whatever
+   *   the parts throw
    */
   async train(options: TrainOptions = {}): Promise<void> {
     if (this.#running) throw new SiamError('ERR_ARGUMENT', 'train() was called while an epoch is running', { hint: 'await the first call' })
@@ -155,7 +162,7 @@ export class RegularTrainer extends TrainerBase {
     } catch (error) {
       // A run that was told to stop says where its time went, too. No monitor may come between it and its snapshot.
       if (error instanceof SiamError && error.code === 'ERR_ABORTED') this.#endEpoch(meter, place)
-      throw error
+      throw (await this.#ranks?.ended(error)) ?? error
     } finally {
       pbar.close()
       state.pbar = undefined
@@ -179,6 +186,7 @@ export class RegularTrainer extends TrainerBase {
     const gathered = this.#takeGathered(epoch, iteration)
     try {
       while (gathered.batches < this.#accumulateBatches) await this.#gather(gathered, signal)
+      await this.#ranks?.syncBuffers()
       await optimizer.modifyGrad(epoch, iteration)
       await gathered.timed('optim', () => optimizer.step())
       this.dataPosition = gathered.next
@@ -186,9 +194,10 @@ export class RegularTrainer extends TrainerBase {
       const own = gathered.handles.add(optimizer.takeExtras?.() ?? {})
       const due = this.monitors.filter((monitor) => monitor.isDue(iteration))
       const unread = gathered.unread.length > 0
-      if (due.length > 0 || (unread && this.#snapshotFollows(epoch, iteration))) {
-        const scalars = await meter.sync(unread, () => gathered.scalars(own))
-        if (unread) this.#checkFinite(scalars, epoch, iteration)
+      if (due.length > 0 || gathered.dueOnRank0 || (unread && this.#snapshotFollows(epoch, iteration))) {
+        const read = await meter.sync(unread, () => gathered.scalars(own))
+        if (unread) this.#checkFinite(read, epoch, iteration)
+        const scalars = this.#ranks !== null && gathered.dueOnRank0 ? await this.#ranks.mean(read) : read
         const engine_data: EngineData = { schedule_info: gathered.schedule_info, ...scalars, time_dict: { ...gathered.time_dict } }
         for (const monitor of due) await monitor.update(engine_data)
       }
@@ -217,7 +226,7 @@ export class RegularTrainer extends TrainerBase {
     const { epoch, iteration, batches } = gathered
     // If the data fails here, the next train() goes on with the batch after those that are in.
     this.#left = batches > 0 ? gathered : null
-    const { training_data, next } = await gathered.timed('data', () => this.#nextBatch(batches === 0 ? signal : undefined))
+    const { training_data, next } = await gathered.timed('data', () => this.#nextBatch(gathered, batches === 0 ? signal : undefined))
     this.#left = null
     const handles = new Handles()
     try {
@@ -236,9 +245,9 @@ export class RegularTrainer extends TrainerBase {
         gathered.read.push(scalars as Scalars)
         this.#checkFinite(scalars as Scalars, epoch, iteration)
       } else gathered.unread.push(forwarded)
-      await gathered.timed('bwd', () => this.#backward(forwarded.total_loss, handles))
+      await gathered.timed('bwd', () => this.#backward(forwarded.total_loss, handles, batches + 1 === this.#accumulateBatches))
       gathered.batches++
-      gathered.pairs += batch.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
+      gathered.pairs += (batch.im_z?.shape[0] ?? this.integerParam('minibatch', 1)) * (this.options.group?.worldSize ?? 1)
       gathered.next = next
     } finally {
       handles.dispose()
@@ -246,7 +255,8 @@ export class RegularTrainer extends TrainerBase {
   }
 
   /** The next batch; a signal that fires while it is awaited ends the wait, and the batch is kept for the next train(). */
-  async #nextBatch(signal: AbortSignal | undefined): Promise<Pulled> {
+  async #nextBatch(gathered: Gathered, signal: AbortSignal | undefined): Promise<Pulled> {
+    if (this.#ranks !== null) return this.#nextOfAll(this.#ranks, gathered, signal)
     if (signal?.aborted === true) throw stopped(signal)
     const batch = (this.#pending ??= this.#pull())
     // If the batch fails after the wait was given up, the next train() reports it.
@@ -265,6 +275,21 @@ export class RegularTrainer extends TrainerBase {
     } finally {
       signal?.removeEventListener('abort', stop)
       if (!gaveUp) this.#pending = null
+    }
+  }
+
+  /** The same where other ranks wait for theirs: all get one, or none does. */
+  async #nextOfAll(ranks: Ranks, gathered: Gathered, signal: AbortSignal | undefined): Promise<Pulled> {
+    const batch = (this.#pending ??= this.#pull())
+    const failed = batch.then(() => false, () => true)
+    try {
+      const { value, due } = await ranks.next(batch, { signal, due: this.monitors.some((monitor) => monitor.isDue(gathered.iteration)) })
+      gathered.dueOnRank0 = due
+      this.#pending = null
+      return value
+    } catch (error) {
+      if (!(error instanceof SiamError && error.code === 'ERR_ABORTED') && (await Promise.race([failed, false]))) this.#pending = null
+      throw error
     }
   }
 
@@ -310,9 +335,10 @@ export class RegularTrainer extends TrainerBase {
   }
 
   /** Adds this batch's share to the gradients: those of the mean over the iteration's batches. */
-  async #backward(total_loss: Tensor, handles: Handles): Promise<void> {
+  async #backward(total_loss: Tensor, handles: Handles, last: boolean): Promise<void> {
     const { gradScaler } = this.optimizer
     const scalar = gradScaler === null ? total_loss : handles.add(await gradScaler.scale(total_loss))
+    if (last) await this.#ranks?.expect(scalar)
     const batches = this.#accumulateBatches
     if (batches === 1) return scalar.backward()
     this.#share ??= Tensor.from(new Float32Array([1 / batches]), scalar.shape, { device: this.model.device })
@@ -349,6 +375,7 @@ export class RegularTrainer extends TrainerBase {
     if (pending === null) await this.#iterator?.return?.()
     this.#iterator = null
     this.#dropLeft()
+    this.#ranks?.dispose()
     await super.close()
     // Closing the dataloader ends the wait for a batch that nobody will use.
     await disposePulled(pending)

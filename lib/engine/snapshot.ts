@@ -45,6 +45,8 @@ export interface RunState extends RunPosition {
   rngState: Uint8Array
   /** Threads of libtorch's team: sums are only bit-equal with the same number. */
   threads: number
+  /** Processes that trained together; absent: one. Nothing else in here depends on their number. */
+  ranks?: number
   numIterations: number
   packageVersion: string
   libtorchVersion: string
@@ -108,6 +110,7 @@ export function composeSnapshot(modelState: readonly NamedRawTensor[], optimizer
       ...(ema === undefined ? {} : { ema: PyDict.fromObject({ updates: ema.updates }) }),
       rng_state: CheckpointTensor.fromRaw({ dtype: 'uint8', shape: [run.rngState.byteLength], data: run.rngState }),
       threads: run.threads,
+      ...(run.ranks === undefined ? {} : { ranks: run.ranks }),
     }),
   })
 }
@@ -204,6 +207,7 @@ function readRun(dict: PyDict, file: string): RunState {
     ...(ema === null ? {} : { ema: { updates: ema.integer('updates', 0) } }),
     rngState: fields.bytes('rng_state'),
     threads: fields.integer('threads', 0),
+    ...(dict.has('ranks') ? { ranks: fields.integer('ranks', 1) } : {}),
     packageVersion: fields.string('package_version'),
     libtorchVersion: fields.string('libtorch_version'),
   }

@@ -6,6 +6,7 @@
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
 import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
+import type { DistributedAddon } from './addon-distributed.ts'
 import type { FrameDecoding } from './addon-frames.ts'
 import type { NativeIndexFile, NativePack, LoaderSpec, NativeFrameCache, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
 import type { NativePackAddon } from './addon-pack.ts'
@@ -339,7 +340,7 @@ export interface DecodedJpeg extends JpegRegion {
   data: Uint8Array
 }
 
-export interface NativeAddon extends CropAddon, DeviceCopyAddon, FrameDecoding, NativePackAddon {
+export interface NativeAddon extends CropAddon, DeviceCopyAddon, DistributedAddon, FrameDecoding, NativePackAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
