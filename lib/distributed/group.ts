@@ -141,7 +141,8 @@ export class ProcessGroup implements AsyncDisposable {
     )
     for (;;) {
       await waitFor(running, this.timeoutSeconds * patience * 1000)
-      const outcome = result
+      // A loader that hears the signal fails its batch with ERR_ABORTED: that is the stop, and no failure.
+      const outcome = isStop(result, signal) ? undefined : result
       if (outcome !== undefined && 'error' in outcome) await this.#native.leaveFailed(reasonOf(outcome.error))
       const failed = outcome !== undefined && 'error' in outcome ? this.rank + 1 : 0
       const [failedRank = 0, busy, stop = 0, ...agreed] = await this.maximum([failed, outcome === undefined ? 1 : 0, stopNumber(signal), ...flags])
@@ -225,6 +226,10 @@ async function waitFor(settled: Promise<void>, milliseconds: number): Promise<vo
   let timer: NodeJS.Timeout | undefined
   await Promise.race([settled, new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)))])
   clearTimeout(timer)
+}
+
+function isStop(result: { value: unknown } | { error: unknown } | undefined, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && result !== undefined && 'error' in result && result.error instanceof SiamError && result.error.code === 'ERR_ABORTED'
 }
 
 function reasonOf(error: unknown): string {
