@@ -5,6 +5,7 @@ import { placeRank, type Backend } from '../distributed/backend.ts'
 import { readEnvironment, slurmWithoutSrun, type RankEnvironment } from '../distributed/environment.ts'
 import { freePort } from '../distributed/free-port.ts'
 import type { ProcessGroup } from '../distributed/group.ts'
+import { interfaceAddress } from '../distributed/interface.ts'
 import { launch } from '../distributed/launch.ts'
 import { endWithLauncher, isLaunched, launchedVariable } from '../distributed/launched.ts'
 import { reachRank0 } from '../distributed/reach.ts'
@@ -97,6 +98,7 @@ export async function joinRanks(flags: TrainFlags, signal: AbortSignal, say: (li
 async function meet(environment: RankEnvironment, device: string, backend: Backend, flags: TrainFlags, signal: AbortSignal): Promise<ProcessGroup> {
   const { rank, worldSize, masterAddr, keepsStore } = environment
   const masterPort = environment.masterPort === 0 ? await freePort() : environment.masterPort
+  const host = interfaceAddress(process.env)
   let startTimeoutSeconds = flags.distStartTimeout ?? defaultStartTimeout
   if (!keepsStore) startTimeoutSeconds = (await reachRank0({ rank, worldSize, address: masterAddr, port: masterPort }, startTimeoutSeconds, signal)) / 1000
   const { ProcessGroup } = await import('../distributed/group.ts')
@@ -104,14 +106,14 @@ async function meet(environment: RankEnvironment, device: string, backend: Backe
   const cancel = (): void => loadAddon().cancelMeetings()
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    return await ProcessGroup.create({ ...environment, masterPort, device, backend, timeoutSeconds: flags.distTimeout ?? defaultDistTimeout, startTimeoutSeconds })
+    return await ProcessGroup.create({ ...environment, masterPort, host, device, backend, timeoutSeconds: flags.distTimeout ?? defaultDistTimeout, startTimeoutSeconds })
   } finally {
     signal.removeEventListener('abort', cancel)
   }
 }
 
 /** --threads is for all processes together where this command started them, else for each; without it the machine's cores are divided. */
-function threadsOfRank(flags: TrainFlags, { localWorldSize = 1 }: RankEnvironment): number {
-  if (!isLaunched()) return flags.threads ?? Math.max(1, Math.floor(os.availableParallelism() / localWorldSize))
+function threadsOfRank(flags: TrainFlags, { localWorldSize = 1, cpus }: RankEnvironment): number {
+  if (!isLaunched()) return flags.threads ?? cpus ?? Math.max(1, Math.floor(os.availableParallelism() / localWorldSize))
   return Math.max(1, Math.floor((flags.threads ?? os.availableParallelism()) / Number(process.env[launchedVariable])))
 }

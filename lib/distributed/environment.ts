@@ -19,6 +19,8 @@ export interface RankEnvironment {
   localRank: number
   /** Processes on this machine, where it is known. */
   localWorldSize?: number
+  /** Cores that are this process's own, where SLURM has bound it to some. */
+  cpus?: number
   /** Where the ranks meet; '127.0.0.1' and 0 where there is only one and nothing is said. */
   masterAddr: string
   masterPort: number
@@ -172,12 +174,14 @@ function fromSlurm(env: Environment): RankEnvironment {
   if (worldSize > 1 && masterAddr === undefined) throw missing('SLURM_JOB_NODELIST', "the job's hosts", told, 'srun sets it; MASTER_ADDR, the host of rank 0, does as well')
   if (worldSize > 1 && masterPort === undefined) throw missing('SLURM_JOB_ID', "the job's number", told, 'srun sets it; MASTER_PORT, a port that is free on rank 0, does as well')
   const localWorldSize = slurmTasksHere(env)
+  const cpus = integer(env, 'SLURM_CPUS_PER_TASK', 1)
   return {
     source: 'slurm',
     rank,
     worldSize,
     localRank,
     ...(localWorldSize === undefined || localWorldSize <= localRank || localWorldSize > worldSize ? {} : { localWorldSize }),
+    ...(cpus === undefined ? {} : { cpus }),
     masterAddr: masterAddr ?? '127.0.0.1',
     masterPort: masterPort ?? 0,
     keepsStore: rank === 0,

@@ -1,5 +1,6 @@
 /** Which process of a run this one is, by the variables of torchrun, PyTorchJob and SLURM. */
 import { describe, expect, it } from 'vitest'
+import { interfaceAddress } from '../../lib/distributed/interface.ts'
 import { readEnvironment, slurmWithoutSrun, type Environment } from '../../lib/distributed/environment.ts'
 
 const torchrun: Environment = { RANK: '5', WORLD_SIZE: '8', LOCAL_RANK: '1', LOCAL_WORLD_SIZE: '4', MASTER_ADDR: 'node-0.cluster', MASTER_PORT: '29500', TORCHELASTIC_USE_AGENT_STORE: 'True', TORCHELASTIC_RESTART_COUNT: '2' }
@@ -29,6 +30,7 @@ describe('readEnvironment', () => {
 
   it("reads SLURM's: rank 0 is on the step's first host, the port comes from the job", () => {
     expect(readEnvironment(slurm)).toEqual({ source: 'slurm', rank: 5, worldSize: 8, localRank: 1, localWorldSize: 4, masterAddr: 'gpu003', masterPort: 19711, keepsStore: false, storePrefix: 'siamfcpp' })
+    expect(readEnvironment({ ...slurm, SLURM_CPUS_PER_TASK: '6' })?.cpus).toBe(6)
     // A step on some of the job's hosts.
     expect(readEnvironment({ ...slurm, SLURM_STEP_NODELIST: 'gpu004', SLURM_STEP_ID: '3' })).toMatchObject({ masterAddr: 'gpu004', masterPort: 19714 })
     expect(readEnvironment({ ...slurm, MASTER_ADDR: '10.0.0.7', MASTER_PORT: '1234' })).toMatchObject({ source: 'slurm', masterAddr: '10.0.0.7', masterPort: 1234 })
@@ -114,5 +116,22 @@ const refused: [what: string, env: Environment, message: string | RegExp][] = [
 describe('what cannot be', () => {
   it.each(refused)('%s', (_what, env, message) => {
     expect(() => readEnvironment(env)).toThrow(expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringContaining(message as string) }))
+  })
+})
+
+describe('GLOO_SOCKET_IFNAME', () => {
+  const one = (address: string, family: 'IPv4' | 'IPv6'): never => ({ address, family }) as never
+  const interfaces = { lo: [one('127.0.0.1', 'IPv4')], eth0: [one('fe80::1', 'IPv6'), one('10.0.0.7', 'IPv4')], ib0: [one('fe80::2', 'IPv6')], down: [] }
+
+  it('names the interface whose address the others reach this rank by', () => {
+    expect(interfaceAddress({}, interfaces)).toBeUndefined()
+    expect(interfaceAddress({ GLOO_SOCKET_IFNAME: '' }, interfaces)).toBeUndefined()
+    expect(['lo', 'eth0', 'ib0'].map((name) => interfaceAddress({ GLOO_SOCKET_IFNAME: name }, interfaces))).toEqual(['127.0.0.1', '10.0.0.7', 'fe80::2'])
+  })
+
+  it.each(['eth1', 'down', 'eth0,ib0'])('%s is none', (name) => {
+    expect(() => interfaceAddress({ GLOO_SOCKET_IFNAME: name }, interfaces)).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIG', message: `Expected a network interface that has an address for the environment variable GLOO_SOCKET_IFNAME but received "${name}"`, hint: 'this machine has lo, eth0, ib0, down' }),
+    )
   })
 })
