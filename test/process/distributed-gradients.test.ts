@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TensorDict } from '../../lib/engine/losses.ts'
-import { Tensor } from '../../lib/native/tensor.ts'
 import { removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
-import { backwardOver, evenBatch, modelOf, type GradientCase } from '../helpers/rank-tasks.ts'
+import { backwardOver, evenBatch, joinedBatch, modelOf, type GradientCase } from '../helpers/rank-tasks.ts'
 import { runRanks, type RankEnd } from '../helpers/ranks.ts'
 
 /**
@@ -92,21 +91,6 @@ function distance(a: Float32Array, b: Float32Array): number {
 /** Parameters with a gradient, by case. */
 function namesOf(): Record<string, string[]> {
   return (ends[0]?.results[1] ?? {}) as Record<string, string[]>
-}
-
-async function joinedBatch(batches: TensorDict[]): Promise<TensorDict> {
-  const all: TensorDict = {}
-  for (const name of Object.keys(batches[0] as TensorDict)) {
-    const parts = batches.map((batch) => batch[name] as Tensor)
-    const arrays = await Promise.all(parts.map((part) => part.toTypedArray()))
-    const { shape } = parts[0] as Tensor
-    const count = parts.reduce((sum, part) => sum + (part.shape[0] as number), 0)
-    const bytes = arrays[0] instanceof Uint8Array
-    const flat = arrays.flatMap((array) => Array.from(array as ArrayLike<number>))
-    all[name] = Tensor.from(bytes ? Uint8Array.from(flat) : Float32Array.from(flat), [count, ...shape.slice(1)])
-    for (const part of parts) part.dispose()
-  }
-  return all
 }
 
 function floats(bytes: Buffer): Float32Array {
