@@ -62,6 +62,7 @@ export const trainerDefaults = {
   snapshot: '',
   snapshot_every: 0,
   timer: 'wall',
+  max_nonfinite: 10,
 } as const
 
 const trainerFields = {
@@ -75,6 +76,8 @@ const trainerFields = {
   snapshot_every: nonNegativeInteger().default(trainerDefaults.snapshot_every),
   // Ours: wall clock around each stage as in the original, or device time besides.
   timer: oneOf(['wall', 'event']).default(trainerDefaults.timer),
+  // Ours: iterations in a row that may be skipped because a loss or a gradient is not finite before the run ends; 1: the first ends it.
+  max_nonfinite: positiveInteger().default(trainerDefaults.max_nonfinite),
 }
 
 const every = () => ({

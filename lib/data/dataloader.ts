@@ -9,6 +9,7 @@ import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
 import { nearestName } from '../registry.ts'
+import { type BatchSource, type SampleDescription, describeSamples } from './batch-samples.ts'
 import { MeansKeeper } from './index-means.ts'
 import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
 import type { ProblemLog } from './problems.ts'
@@ -90,6 +91,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   #skippedBefore: SkipCounts = { samples: 0, attempts: 0 }
   #skippedLeft: SkippedSample[] = []
   #closing: Promise<void> | null = null
+  readonly #sources = new WeakMap<object, BatchSource>()
 
   /** @internal use {@link buildDataloader} */
   constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, { cacheBytes = 0, signal, means, densities = [] }: { cacheBytes?: number; signal?: AbortSignal; means?: MeansKeeper; densities?: readonly number[] } = {}) {
@@ -167,7 +169,18 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
       if (tensor === undefined) throw new SiamError('ERR_INTERNAL', `the loader's batch has no ${key}`)
       batch[key] = new Tensor(tensor)
     }
+    this.#sources.set(batch, { epoch, sample: firstSample, count: this.settings.batchSize })
     return batch as TrainingData
+  }
+
+  /** Which samples a batch of this loader was made of; null for another. It may be freed already. */
+  sourceOf(batch: object): BatchSource | null {
+    return this.#sources.get(batch) ?? null
+  }
+
+  /** What these samples drew: data sets, sequences, frames. */
+  describeSamples(source: BatchSource): SampleDescription[] {
+    return describeSamples(this.#spec, source)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainingData, void, undefined> {

@@ -10,7 +10,7 @@ export function deviceOfRank(group: ProcessGroup | undefined, device: string | u
 export function logOfRank(group: ProcessGroup | undefined, log: (line: string) => void): (line: string) => void {
   if (group === undefined || group.rank === 0) return log
   return (line) => {
-    if (/^(Warning|Skipped a bad sample)/.test(line)) process.stderr.write(`[rank ${group.rank}] ${line}\n`)
+    if (/^(Warning|Skipped )/.test(line)) process.stderr.write(`[rank ${group.rank}] ${line}\n`)
   }
 }
 

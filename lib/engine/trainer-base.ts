@@ -12,6 +12,7 @@ import { loadAddon } from '../native/load.ts'
 import { nearestName } from '../registry.ts'
 import { packageVersion } from '../version.ts'
 import { adoptAverage } from './ema.ts'
+import { noNonFinite, type NonFiniteCounts } from './nonfinite.ts'
 import { checkWritable, readResumeTarget, removeOldMidEpoch } from './output-folder.ts'
 import type { ProgressOptions } from './progress.ts'
 import { placeOf, readOnRank0 } from './resume-ranks.ts'
@@ -267,6 +268,7 @@ export abstract class TrainerBase implements AsyncDisposable {
     await adoptAverage(this.optimizer.ema ?? null, emaState, run?.ema?.updates ?? 0, file, (line) => this.log(line))
     if (run === null) await this.#adoptForeign(epoch, file, optimizerState === null)
     else await this.#adopt(run, file)
+    this.adoptCounts(run?.nonfinite)
     this.#saved = { ...this.position }
     this.state.epoch = this.position.epoch
     this.state.snapshot_file = file
@@ -341,12 +343,13 @@ export abstract class TrainerBase implements AsyncDisposable {
       return file
     }
     if (this.position.epoch < 0 && this.position.iteration === 0) throw new SiamError('ERR_ARGUMENT', 'there is nothing to save: no iteration has been trained')
+    const nonfinite = await this.settleSteps()
     const { epoch, iteration } = this.position
     const file = path.join(dir, iteration === 0 ? snapshotName(epoch) : snapshotName(epoch + 1, iteration))
     await this.#onRank0(async () => {
       checkWritable(dir)
       const emaState = ema === null ? null : await ema.stateDict()
-      await writeSnapshotFile(file, composeSnapshot(await this.model.stateDict(), await this.optimizer.stateDict(), await this.#runState(), emaState))
+      await writeSnapshotFile(file, composeSnapshot(await this.model.stateDict(), await this.optimizer.stateDict(), await this.#runState(nonfinite), emaState))
       await removeOldMidEpoch(dir, file, keptMidEpoch)
     })
     this.state.snapshot_file = file
@@ -361,7 +364,15 @@ export abstract class TrainerBase implements AsyncDisposable {
     else await group.together(() => (group.rank === 0 ? work() : undefined))
   }
 
-  async #runState(): Promise<RunState> {
+  /** Waits for what a device has not told yet of the steps so far, before a snapshot. @returns iterations that were skipped, for the snapshot */
+  protected async settleSteps(): Promise<NonFiniteCounts> {
+    return noNonFinite
+  }
+
+  /** A resumed run counts on from these; undefined: from none. */
+  protected adoptCounts(_counts: NonFiniteCounts | undefined): void {}
+
+  async #runState(nonfinite: NonFiniteCounts): Promise<RunState> {
     const addon = loadAddon()
     return {
       ...this.position,
@@ -372,6 +383,7 @@ export abstract class TrainerBase implements AsyncDisposable {
       lr: this.lastLr,
       gradScaler: (await this.optimizer.gradScaler?.stateDict()) ?? null,
       ...(this.optimizer.ema ? { ema: { updates: this.optimizer.ema.updates } } : {}),
+      ...(Object.values(nonfinite).some((count) => count > 0) ? { nonfinite } : {}),
       rngState: await addon.rngState(),
       threads: this.options.threads ?? 0,
       ...((this.options.group?.worldSize ?? 1) === 1 ? {} : { ranks: this.options.group?.worldSize }),

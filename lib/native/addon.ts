@@ -10,6 +10,7 @@ import type { DistributedAddon } from './addon-distributed.ts'
 import type { FrameDecoding } from './addon-frames.ts'
 import type { NativeIndexFile, NativePack, LoaderSpec, NativeFrameCache, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
 import type { NativePackAddon } from './addon-pack.ts'
+import type { NativeGuardedSteps } from './addon-step.ts'
 
 export type { GridAxis, PicturePlace, PixelGrid } from './addon-crops.ts'
 export type { IndexSections, FileStateInfo, NativeIndexFile, NativePack, NativeDatasetIndex, LoaderSpec, NativeFrameCache, SkippedSample, LoaderStats, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
@@ -127,11 +128,9 @@ export interface SgdGroupSpec {
   nesterov: boolean
 }
 
-export interface NativeSgd {
-  zeroGrad(): void
+export interface NativeSgd extends NativeGuardedSteps {
   /** Queued: holds from the next step on. */
   setLr(group: number, lr: number): void
-  step(): Promise<void>
   /** Momentum buffers by parameter name; absent where none was made yet. */
   momentumBuffers(): Promise<NamedRawTensor[]>
   loadMomentumBuffers(entries: NamedRawTensor[]): Promise<void>
@@ -170,6 +169,8 @@ export interface NativeEma {
   begin(): void
   /** shadow += (1 − decay) · (value − shadow); integers are copied. */
   update(decay: number): Promise<void>
+  /** Queued: how many updates went into the average, from where a device counts on. */
+  setUpdates(updates: number): void
   /** Queued: forgets the average. */
   reset(): void
   /** In the original's state_dict order; the model's own state before begin(). */
@@ -358,7 +359,8 @@ export interface NativeAddon extends CropAddon, DeviceCopyAddon, DistributedAddo
   xcorrDepthwise(x: NativeTensor, k: NativeTensor): Promise<NativeTensor>
   createModel(spec: ModelSpec): Promise<NativeModel>
   createLoss(spec: LossSpec): NativeLoss
-  createSgd(model: NativeModel, groups: SgdGroupSpec[]): NativeSgd
+  /** @param options.deferred the CPU tells the outcome of steps late, as a device does, for tests */
+  createSgd(model: NativeModel, groups: SgdGroupSpec[], options?: { deferred: boolean }): NativeSgd
   createEma(model: NativeModel): NativeEma
   createGradScaler(init: GradScalerState & { enabled: boolean }): NativeGradScaler
   createLoader(spec: LoaderSpec): NativeLoader

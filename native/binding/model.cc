@@ -5,6 +5,7 @@
 #include <map>
 
 #include "../base/error.h"
+#include "../core/flat_buffers.h"
 #include "convert.h"
 #include "registration.h"
 #include "tensor.h"
@@ -78,6 +79,7 @@ Napi::Value create_model(const Napi::CallbackInfo& info) {
         }
         auto holder = std::make_shared<ModelHolder>();
         holder->model = core::SiamTrack(options);
+        holder->buffers = std::make_shared<core::ModelBuffers>(holder->model);
         holder->infos = infos_of(holder->model);
         return holder;
       },
@@ -163,6 +165,7 @@ Napi::Value ModelHandle::load_state_dict(const Napi::CallbackInfo& info) {
       copies.emplace_back(found->second, source);
     }
     for (auto& [target, source] : copies) target.copy_(source);
+    holder->buffers->note_load();
   });
 }
 

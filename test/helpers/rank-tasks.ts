@@ -1,5 +1,5 @@
 /** What the ranks of a test do. */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../../lib/config/index.ts'
 import type { ProcessGroup } from '../../lib/distributed/group.ts'
@@ -32,6 +32,22 @@ export function evenBatch(seed: number, n = 2): TensorDict {
   for (let i = 0; i < n * cells; i++) box.set([60 + ((seed + i) % 17), 62 + (i % 13), 122 + (i % 19), 124 + ((seed * 3 + i) % 11)], i * 4)
   for (const name of ['cls_gt', 'ctr_gt', 'box_gt']) batch[name]!.dispose()
   return { ...batch, cls_gt: Tensor.from(cls, [n, cells, 1]), ctr_gt: Tensor.from(ctr, [n, cells, 1]), box_gt: Tensor.from(box, [n, cells, 4]) }
+}
+
+/** All pairs of the batches, which are disposed, in one. */
+export async function joinedBatch(batches: TensorDict[]): Promise<TensorDict> {
+  const all: TensorDict = {}
+  for (const name of Object.keys(batches[0] as TensorDict)) {
+    const parts = batches.map((batch) => batch[name] as Tensor)
+    const arrays = await Promise.all(parts.map((part) => part.toTypedArray()))
+    const { shape } = parts[0] as Tensor
+    const count = parts.reduce((sum, part) => sum + (part.shape[0] as number), 0)
+    const bytes = arrays[0] instanceof Uint8Array
+    const flat = arrays.flatMap((array) => Array.from(array as ArrayLike<number>))
+    all[name] = Tensor.from(bytes ? Uint8Array.from(flat) : Float32Array.from(flat), [count, ...shape.slice(1)])
+    for (const part of parts) part.dispose()
+  }
+  return all
 }
 
 export interface GradientCase {
@@ -73,15 +89,14 @@ async function writeGradients(model: Model, file: string): Promise<string[]> {
   return gradients.map(([name]) => name)
 }
 
+/** What becomes of a batch; undefined: it is left out. */
 interface Accident {
   at: number
-  happens: (batch: TensorDict) => Promise<TensorDict>
+  happens: ((batch: TensorDict) => Promise<TensorDict>) | undefined
 }
 
-/** An endless iterable that resumes: batch i is made from seed + i; `bad` is what happens instead of batch `at`. */
+/** An endless iterable: batch i is made from `offset` + i. */
 class Stream {
-  readonly seed = 0
-  cursor = { epoch: 0, sample: 0 }
   readonly #offset: number
   readonly #bad: Accident | undefined
 
@@ -93,15 +108,19 @@ class Stream {
   async *[Symbol.asyncIterator](): AsyncGenerator<TensorDict> {
     for (let i = 0; ; i++) {
       const batch = tinyBatch(this.#offset + i)
-      yield this.#bad?.at === i ? await this.#bad.happens(batch) : batch
+      if (this.#bad?.at !== i) yield batch
+      else if (this.#bad.happens === undefined) for (const tensor of Object.values(batch)) tensor.dispose()
+      else yield await this.#bad.happens(batch)
     }
   }
 }
 
 class Seen extends Monitor {
   readonly losses: number[] = []
-  override async update({ training_losses }: EngineData): Promise<void> {
+  skipped = 0
+  override async update({ training_losses, extras }: EngineData): Promise<void> {
     this.losses.push(...Object.values(training_losses))
+    this.skipped = extras.optim?.skipped ?? 0
   }
 }
 
@@ -119,12 +138,15 @@ export const rankTasks: Record<string, (group: ProcessGroup, args: never) => Res
   /** Gradients of each case in a file of its own. @returns the names of the parameters that have one */
   async gradients(group, { cases, folder }: { cases: Record<string, GradientCase>; folder: string }): Result {
     const names: Record<string, string[]> = {}
+    mkdirSync(folder, { recursive: true })
     for (const [name, one] of Object.entries(cases)) {
       using model = await modelOf({ ...one, spec: { ...one.spec, device: group.device } })
       group.native.syncStatistics(one.syncBn === true)
       const ranks = new Ranks(group, model)
       await ranks.begin()
-      const batches = one.seeds.map((seeds) => evenBatch(seeds[group.rank] as number))
+      const batches: TensorDict[] = []
+      // A single rank has the whole of each batch.
+      for (const seeds of one.seeds) batches.push(group.worldSize === 1 ? await joinedBatch(seeds.map((seed) => evenBatch(seed))) : evenBatch(seeds[group.rank] as number))
       await backwardOver(model, batches, (loss) => ranks.expect(loss))
       names[name] = await writeGradients(model, `${folder}/${name}-${group.rank}`)
       ranks.dispose()
@@ -134,7 +156,7 @@ export const rankTasks: Record<string, (group: ProcessGroup, args: never) => Res
 
   /** Thaws layers between two steps: the exchange must follow. */
   async freezer(group, { seeds }: { seeds: number[] }): Result {
-    using model = await tinyModel({ seed: group.rank })
+    using model = await tinyModel({ seed: group.rank, device: group.device })
     const optimizer = new Optimizer(model, { lr: 0.01, gradModifier: { modifyGrad: (epoch, iteration) => void (iteration === undefined && model.setRequiresGrad(['basemodel.conv1.conv.weight', 'basemodel.conv2a.conv.weight'], epoch > 0)) } })
     const trainer = new RegularTrainer(optimizer, new Stream(seeds[group.rank] as number), [], { group, progress: 'none', log: () => {} })
     trainer.setHyperParams({ max_epoch: 3, minibatch: 1, nr_image_per_epoch: 2 })
@@ -175,8 +197,8 @@ export const rankTasks: Record<string, (group: ProcessGroup, args: never) => Res
     }
   },
 
-  /** Something happens to rank 1's batch 2: it cannot be read, holds NaN, or the process is killed. */
-  async accident(group, { kind, iterations }: { kind: 'data' | 'kill' | 'nan'; iterations: number }): Result {
+  /** Something happens to rank 1's batch 2: it cannot be read, holds NaN, or the process is killed; or it is left out, on all ranks. */
+  async accident(group, { kind, iterations, folder = '' }: { kind: 'data' | 'kill' | 'nan' | 'leftOut'; iterations: number; folder?: string }): Result {
     using model = await tinyModel()
     const optimizer = new Optimizer(model, { lr: 0.001 })
     const happens = {
@@ -194,13 +216,15 @@ export const rankTasks: Record<string, (group: ProcessGroup, args: never) => Res
         ctr_gt!.dispose()
         return batch
       },
+      leftOut: undefined,
     }[kind]
+    const accident = group.rank === 1 || kind === 'leftOut' ? { at: 2, happens } : undefined
     const seen = new Seen()
-    const trainer = new RegularTrainer(optimizer, new Stream(100 * group.rank, group.rank === 1 ? { at: 2, happens } : undefined), group.rank === 0 ? [seen] : [], { group, progress: 'none', log: () => {} })
-    trainer.setHyperParams({ max_epoch: 1, minibatch: 1, nr_image_per_epoch: iterations })
+    const trainer = new RegularTrainer(optimizer, new Stream(100 * group.rank, accident), group.rank === 0 ? [seen] : [], { group, progress: 'none', log: () => {} })
+    trainer.setHyperParams({ max_epoch: 1, minibatch: 1, nr_image_per_epoch: iterations, ...(folder === '' ? {} : { exp_save: folder, exp_name: kind }) })
     try {
       await trainer.train()
-      return { sha: await trainer.stateSha256(), losses: seen.losses }
+      return { sha: await trainer.stateSha256(), losses: seen.losses.map(String), skipped: seen.skipped }
     } finally {
       await trainer.close()
       optimizer.dispose()

@@ -40,7 +40,7 @@ export async function runRanks(tasks: RankOrder['tasks'], { worldSize = 2, timeo
 }
 
 export function runRank(order: RankOrder): Promise<RankEnd> {
-  const child = spawn(process.execPath, [program, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, OMP_NUM_THREADS: '1' } })
+  const child = spawn(process.execPath, [program, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, OMP_NUM_THREADS: '1', NVIDIA_TF32_OVERRIDE: '0' } })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => void (stdout += chunk))

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TensorDict } from '../../lib/engine/losses.ts'
-import { Tensor } from '../../lib/native/tensor.ts'
 import { removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
-import { backwardOver, evenBatch, modelOf, type GradientCase } from '../helpers/rank-tasks.ts'
+import { backwardOver, evenBatch, joinedBatch, modelOf, type GradientCase } from '../helpers/rank-tasks.ts'
 import { runRanks, type RankEnd } from '../helpers/ranks.ts'
 
 /**
  * Batches of both ranks have as many positives, so that the mean of the ranks' losses is the joined batch's. BatchNorm sees the same as one
- * process does where it uses its running statistics (eval) or takes the batch's over all ranks (syncBn).
+ * process does where it uses its running statistics (eval) or takes the batch's over all ranks (syncBn). Measured: 0.9e-7 (channels_last) and
+ * 2.4e-7 (contiguous) with running statistics; 0.9e-6 to 2e-6 with those of the batch, where the same pairs in another order make 1.2e-6 to 2.5e-6.
  */
 const cases: Record<string, GradientCase> = {
   eval: { seeds: [[1, 2]], eval: true },
@@ -47,19 +47,13 @@ describe('gradients', () => {
     const [first, second] = [0, 1].map((rank) => readFileSync(path.join(folder, `${name}-${rank}`)))
     expect(Buffer.compare(first as Buffer, second as Buffer)).toBe(0)
 
-    using model = await modelOf(one)
-    const batches: TensorDict[] = []
-    for (const seeds of one.seeds) batches.push(await joinedBatch(seeds.map((seed) => evenBatch(seed))))
-    await backwardOver(model, batches)
-    const gradients = [...(await model.gradients())].filter(([, gradient]) => gradient !== null)
-    expect(namesOf()[name]).toEqual(gradients.map(([parameter]) => parameter))
-
-    const here = floats(Buffer.concat(gradients.map(([, gradient]) => gradient!.data)))
-    const there = floats(first as Buffer)
-    expect(there.length).toBe(here.length)
-    const difference = norm(here.map((value, i) => value - (there[i] as number)))
-    expect(norm(here)).toBeGreaterThan(0.01)
-    expect(difference / norm(here)).toBeLessThan(1e-6)
+    const here = await gradientsOfOneProcess(one)
+    expect(namesOf()[name]).toEqual(here.names)
+    expect(norm(here.values)).toBeGreaterThan(0.01)
+    const difference = distance(here.values, floats(first as Buffer))
+    if (one.syncBn !== true) expect(difference).toBeLessThan(1e-6)
+    // In training mode float32 itself is no better than that: one process differs by so much from itself when it has the same pairs in another order.
+    else expect(difference).toBeLessThan(Math.max(1e-6, 1.5 * distance(here.values, (await gradientsOfOneProcess(one, { reversed: true })).values)))
   })
 
   it('leave out what no loss depends on, and what is frozen', () => {
@@ -78,24 +72,25 @@ it('follows a freezer from epoch to epoch, and begins with rank 0\'s weights', (
   expect(new Set(first).size).toBe(3)
 })
 
+/** Of the joined batches, on this side. @param options.reversed the same pairs in another order */
+async function gradientsOfOneProcess(one: GradientCase, options: { reversed?: boolean } = {}): Promise<{ names: string[]; values: Float32Array }> {
+  using model = await modelOf(one)
+  const batches: TensorDict[] = []
+  for (const seeds of one.seeds) batches.push(await joinedBatch((options.reversed === true ? seeds.toReversed() : seeds).map((seed) => evenBatch(seed))))
+  await backwardOver(model, batches)
+  const gradients = [...(await model.gradients())].filter(([, gradient]) => gradient !== null)
+  return { names: gradients.map(([parameter]) => parameter), values: floats(Buffer.concat(gradients.map(([, gradient]) => gradient!.data))) }
+}
+
+/** Relative l2. */
+function distance(a: Float32Array, b: Float32Array): number {
+  expect(b.length).toBe(a.length)
+  return norm(a.map((value, i) => value - (b[i] as number))) / norm(a)
+}
+
 /** Parameters with a gradient, by case. */
 function namesOf(): Record<string, string[]> {
   return (ends[0]?.results[1] ?? {}) as Record<string, string[]>
-}
-
-async function joinedBatch(batches: TensorDict[]): Promise<TensorDict> {
-  const all: TensorDict = {}
-  for (const name of Object.keys(batches[0] as TensorDict)) {
-    const parts = batches.map((batch) => batch[name] as Tensor)
-    const arrays = await Promise.all(parts.map((part) => part.toTypedArray()))
-    const { shape } = parts[0] as Tensor
-    const count = parts.reduce((sum, part) => sum + (part.shape[0] as number), 0)
-    const bytes = arrays[0] instanceof Uint8Array
-    const flat = arrays.flatMap((array) => Array.from(array as ArrayLike<number>))
-    all[name] = Tensor.from(bytes ? Uint8Array.from(flat) : Float32Array.from(flat), [count, ...shape.slice(1)])
-    for (const part of parts) part.dispose()
-  }
-  return all
 }
 
 function floats(bytes: Buffer): Float32Array {
