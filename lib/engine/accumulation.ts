@@ -54,6 +54,8 @@ export class Gathered {
   readonly iteration: number
   /** Batches whose gradients are in. */
   batches = 0
+  /** Of several ranks: whether a monitor of the first one wants this iteration's numbers. */
+  dueOnRank0 = false
   /** Training pairs in them. */
   pairs = 0
   /** Seconds in which batches went to the device. Not in time_dict: the original's timers leave them out. */

@@ -14,6 +14,7 @@ import type { TensorDict } from './losses.ts'
 import { disposeAll } from './model.ts'
 import { noNonFinite, type NonFiniteCounts } from './nonfinite.ts'
 import { createProgress } from './progress.ts'
+import { Ranks } from './ranks.ts'
 import { StageClock } from './stage-clock.ts'
 import { buildStepGraph, type CudaGraphSetting, type StepGraph, type StepStages } from './step-graph.ts'
 import { StepWatch } from './step-watch.ts'
@@ -43,7 +44,7 @@ export class RegularTrainer extends TrainerBase {
   #snapshotEvery = 0
   #maxNonFinite = 10
   #running = false
-  readonly #watch = new StepWatch(() => ({ folder: this.state.snapshot_dir, limit: this.#maxNonFinite, snapshot: this.state.snapshot_file, dataloader: this.dataloader, group: null, log: (line) => this.log(line) }))
+  readonly #watch = new StepWatch(() => ({ folder: this.state.snapshot_dir, limit: this.#maxNonFinite, snapshot: this.state.snapshot_file, dataloader: this.dataloader, group: this.options.group ?? null, log: (line) => this.log(line) }))
   /** No batch of this dataloader has come yet: its threads are still to start. */
   #cold = true
   #iterator: AsyncIterator<TensorDict> | Iterator<TensorDict> | null = null
@@ -53,10 +54,12 @@ export class RegularTrainer extends TrainerBase {
   #left: Gathered | null = null
   /** undefined: not decided yet; null: steps are eager. */
   #graph: StepGraph | null | undefined
-  readonly #stages: StepStages = { forward: (batch, handles) => this.#forward(batch, handles, handles), backward: (forwarded, handles) => this.#backward(forwarded, handles) }
+  readonly #stages: StepStages = { forward: (batch, handles) => this.#forward(batch, handles, handles), backward: (forwarded, handles) => this.#backward(forwarded, handles, true) }
   #clock: StageClock | null = null
   /** One batch's share of an iteration, on the device; made where it is not 1. */
   #share: Tensor | null = null
+  /** The other processes of a distributed run; null: there are none. */
+  #ranks: Ranks | null = null
 
   override updateParams(): void {
     super.updateParams()
@@ -154,12 +157,16 @@ export class RegularTrainer extends TrainerBase {
     // resume() has precedence over the configuration's snapshot.
     if (snapshot !== '' && this.state.snapshot_file === '') await this.resume(snapshot)
     await super.initTrain()
+    const { group } = this.options
+    this.#ranks = group === undefined ? null : new Ranks(group, this.model)
+    await this.#ranks?.begin()
   }
 
   /**
    * Trains the next epoch, or what a mid-epoch snapshot left of it.
    * @throws ERR_ABORTED once the running iteration is done when the signal fires; ERR_NONFINITE when max_nonfinite iterations in a row were
-   *   skipped because a loss or a gradient was NaN or infinite; ERR_ARGUMENT when all epochs are done; whatever the parts throw
+   *   skipped because a loss or a gradient was NaN or infinite; ERR_DISTRIBUTED when another rank is lost or has failed; ERR_ARGUMENT when
+   *   all epochs are done; whatever the parts throw
    */
   async train(options: TrainOptions = {}): Promise<void> {
     if (this.#running) throw new SiamError('ERR_ARGUMENT', 'train() was called while an epoch is running', { hint: 'await the first call' })
@@ -203,7 +210,7 @@ export class RegularTrainer extends TrainerBase {
     } catch (error) {
       // A run that was told to stop says where its time went, too. No monitor may come between it and its snapshot.
       if (error instanceof SiamError && error.code === 'ERR_ABORTED') this.#endEpoch(meter, place, skipsBefore)
-      throw error
+      throw (await this.#ranks?.ended(error)) ?? error
     } finally {
       pbar.close()
       state.pbar = undefined
@@ -228,6 +235,7 @@ export class RegularTrainer extends TrainerBase {
     const gathered = this.#takeGathered(epoch, iteration)
     try {
       while (gathered.batches < this.#accumulateBatches) await this.#gather(gathered, signal)
+      await this.#ranks?.syncBuffers()
       await optimizer.modifyGrad(epoch, iteration)
       await gathered.timed('optim', () => optimizer.step())
       this.dataPosition = gathered.next
@@ -236,9 +244,10 @@ export class RegularTrainer extends TrainerBase {
       await this.#watch.add(gathered, optimizer)
       const due = this.monitors.filter((monitor) => monitor.isDue(iteration))
       const unread = gathered.unread.length > 0
-      if (due.length > 0 || this.#watch.full || (unread && this.#snapshotFollows(epoch, iteration))) {
-        const scalars = await meter.sync(unread, () => this.#watch.read(gathered, own))
-        if (unread) this.#checkFinite(scalars, epoch, iteration)
+      if (due.length > 0 || gathered.dueOnRank0 || this.#watch.full || (unread && this.#snapshotFollows(epoch, iteration))) {
+        const read = await meter.sync(unread, () => this.#watch.read(gathered, own))
+        if (unread) this.#checkFinite(read, epoch, iteration)
+        const scalars = this.#ranks !== null && gathered.dueOnRank0 ? await this.#ranks.mean(read) : read
         const engine_data: EngineData = { schedule_info: gathered.schedule_info, ...scalars, time_dict: { ...gathered.time_dict, ...(await gathered.deviceSeconds()) } }
         for (const monitor of due) await monitor.update(engine_data)
       }
@@ -268,7 +277,7 @@ export class RegularTrainer extends TrainerBase {
     const { epoch, iteration, batches } = gathered
     // If the data fails here, the next train() goes on with the batch after those that are in.
     this.#left = batches > 0 ? gathered : null
-    const { training_data, from, next } = await gathered.timed('data', () => this.#nextBatch(batches === 0 ? signal : undefined))
+    const { training_data, from, next } = await gathered.timed('data', () => this.#nextBatch(gathered, batches === 0 ? signal : undefined))
     this.#left = null
     const handles = new Handles()
     const pairs = training_data.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
@@ -290,9 +299,9 @@ export class RegularTrainer extends TrainerBase {
         await gathered.readNow()
         this.#checkFinite(gathered.read.at(-1) as Scalars, epoch, iteration)
       }
-      await gathered.timed('bwd', () => (replayed === null ? this.#backward(forwarded, handles) : undefined))
+      await gathered.timed('bwd', () => (replayed === null ? this.#backward(forwarded, handles, batches + 1 === this.#accumulateBatches) : undefined))
       gathered.batches++
-      gathered.pairs += pairs
+      gathered.pairs += pairs * (this.options.group?.worldSize ?? 1)
       const source = this.dataloader.sourceOf?.(training_data) ?? (from === null ? null : { ...from, count: pairs })
       if (source !== null) gathered.sources.push(source)
       gathered.next = next
@@ -304,7 +313,8 @@ export class RegularTrainer extends TrainerBase {
   }
 
   /** The next batch; a signal that fires while it is awaited ends the wait, and the batch is kept for the next train(). */
-  async #nextBatch(signal: AbortSignal | undefined): Promise<Pulled> {
+  async #nextBatch(gathered: Gathered, signal: AbortSignal | undefined): Promise<Pulled> {
+    if (this.#ranks !== null) return this.#nextOfAll(this.#ranks, gathered, signal)
     if (signal?.aborted === true) throw stopped(signal)
     const batch = (this.#pending ??= this.#pull())
     // If the batch fails after the wait was given up, the next train() reports it.
@@ -323,6 +333,21 @@ export class RegularTrainer extends TrainerBase {
     } finally {
       signal?.removeEventListener('abort', stop)
       if (!gaveUp) this.#pending = null
+    }
+  }
+
+  /** The same where other ranks wait for theirs: all get one, or none does. */
+  async #nextOfAll(ranks: Ranks, gathered: Gathered, signal: AbortSignal | undefined): Promise<Pulled> {
+    const batch = (this.#pending ??= this.#pull())
+    const failed = batch.then(() => false, () => true)
+    try {
+      const { value, due } = await ranks.next(batch, { signal, due: this.monitors.some((monitor) => monitor.isDue(gathered.iteration)) })
+      gathered.dueOnRank0 = due
+      this.#pending = null
+      return value
+    } catch (error) {
+      if (!(error instanceof SiamError && error.code === 'ERR_ABORTED') && (await Promise.race([failed, false]))) this.#pending = null
+      throw error
     }
   }
 
@@ -369,8 +394,9 @@ export class RegularTrainer extends TrainerBase {
   }
 
   /** Adds this batch's share to the gradients: those of the mean over the iteration's batches. */
-  async #backward({ total_loss, training_losses, extras }: Forwarded, handles: Handles): Promise<void> {
+  async #backward({ total_loss, training_losses, extras }: Forwarded, handles: Handles, last: boolean): Promise<void> {
     const { optimizer } = this
+    if (last) await this.#ranks?.expect(total_loss)
     const batches = this.#accumulateBatches
     if (optimizer.backward !== undefined) return optimizer.backward(total_loss, 1 / batches, [training_losses, ...Object.values(extras)].flatMap((values) => Object.values(values)))
     const { gradScaler } = optimizer
@@ -412,6 +438,7 @@ export class RegularTrainer extends TrainerBase {
     this.#dropLeft()
     this.#dropGraph()
     this.#endClock()
+    this.#ranks?.dispose()
     await super.close()
     // Closing the dataloader ends the wait for a batch that nobody will use.
     await disposePulled(pending)

@@ -48,6 +48,8 @@ export interface RunState extends RunPosition {
   rngState: Uint8Array
   /** Threads of libtorch's team: sums are only bit-equal with the same number. */
   threads: number
+  /** Processes that trained together; absent: one. Nothing else in here depends on their number. */
+  ranks?: number
   numIterations: number
   packageVersion: string
   libtorchVersion: string
@@ -114,6 +116,7 @@ export function composeSnapshot(modelState: readonly NamedRawTensor[], optimizer
         : { nonfinite: PyDict.fromObject({ skipped: run.nonfinite.skipped, scale_skips: run.nonfinite.scaleSkips, in_a_row: run.nonfinite.inARow }) }),
       rng_state: CheckpointTensor.fromRaw({ dtype: 'uint8', shape: [run.rngState.byteLength], data: run.rngState }),
       threads: run.threads,
+      ...(run.ranks === undefined ? {} : { ranks: run.ranks }),
     }),
   })
 }
@@ -214,6 +217,7 @@ function readRun(dict: PyDict, file: string): RunState {
       : { nonfinite: { skipped: nonfinite.integer('skipped', 0), scaleSkips: nonfinite.integer('scale_skips', 0), inARow: nonfinite.integer('in_a_row', 0) } }),
     rngState: fields.bytes('rng_state'),
     threads: fields.integer('threads', 0),
+    ...(dict.has('ranks') ? { ranks: fields.integer('ranks', 1) } : {}),
     packageVersion: fields.string('package_version'),
     libtorchVersion: fields.string('libtorch_version'),
   }

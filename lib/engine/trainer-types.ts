@@ -78,6 +78,8 @@ export interface ResumableBatches {
   skipCounts(): SkipCounts
   /** What the threads that make batches have done so far, for the report of an epoch. */
   stats(): LoaderStats
+  /** Samples of one batch, of all ranks' batches where there are several: an epoch's iterations begin at its multiples. */
+  readonly samplesPerBatch: number
   /** Whether the frames come from a pack. */
   readonly packed: boolean
   /** What the packs are that the frames come from; empty: none. Snapshots keep it. */

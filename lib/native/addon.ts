@@ -8,6 +8,7 @@
 import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
 import type { CudaKernelAddon } from './addon-cuda-kernels.ts'
 import type { CudaAddon, DeviceMemory } from './addon-cuda.ts'
+import type { DistributedAddon } from './addon-distributed.ts'
 import type { FrameDecoding } from './addon-frames.ts'
 import type { GraphAddon } from './addon-graph.ts'
 import type { NativeIndexFile, NativePack, LoaderSpec, NativeFrameCache, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
@@ -345,7 +346,7 @@ export interface DecodedJpeg extends JpegRegion {
   data: Uint8Array
 }
 
-export interface NativeAddon extends CropAddon, CudaAddon, CudaKernelAddon, DeviceCopyAddon, FrameDecoding, GraphAddon, NativePackAddon {
+export interface NativeAddon extends CropAddon, CudaAddon, CudaKernelAddon, DeviceCopyAddon, DistributedAddon, FrameDecoding, GraphAddon, NativePackAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
