@@ -6,10 +6,11 @@
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
+#include <algorithm>
 #include <map>
 #include <thread>
 
-#include "backend_factory.h"
+#include "../engine/cuda_extension.h"
 #include "meeting.h"
 
 namespace siam::distributed {
@@ -32,6 +33,11 @@ std::string first_line(const std::exception& error) {
   return text[0] == '[' && source != std::string::npos ? text.substr(source + 2) : text;
 }
 
+engine::NcclOptions nccl_options(const GroupOptions& options) {
+  const c10::DeviceIndex device = at::Device(options.device).index();
+  return {options.rank, options.size, std::max<c10::DeviceIndex>(device, 0), options.timeout};
+}
+
 /// @returns whether `holds` came true in time
 template <class Condition>
 bool wait_until(milliseconds limit, Condition&& holds) {
@@ -43,11 +49,6 @@ bool wait_until(milliseconds limit, Condition&& holds) {
 
 }  // namespace
 
-BackendFactory& nccl_factory() {
-  static BackendFactory factory = nullptr;
-  return factory;
-}
-
 struct ProcessGroup::Parts {
   Meeting meeting;
   c10::intrusive_ptr<c10d::Store> store;
@@ -58,7 +59,9 @@ struct ProcessGroup::Parts {
 ProcessGroup::ProcessGroup(const GroupOptions& options) : options_(options), parts_(std::make_unique<Parts>()) {
   const bool nccl = options.backend == "nccl";
   if (options.backend != "gloo" && !nccl) throw SiamException("ERR_DEVICE", "Expected gloo or nccl for the backend of the process group but received '" + options.backend + "'");
-  if (nccl && nccl_factory() == nullptr) throw SiamException("ERR_DEVICE", "the process group's backend nccl is not part of this build: it needs the optional CUDA target");
+  // Now, and not when the others are met: they would wait for a rank that cannot follow.
+  if (nccl) engine::require_nccl();
+  if (nccl && !at::Device(options.device).is_cuda()) throw SiamException("ERR_DEVICE", "Expected a CUDA device for the backend nccl but received '" + options.device + "'");
   parts_->meeting = {options.address, options.port, options.rank, options.size, options.keeps_store, options.prefix, options.start_timeout};
   parts_->store = meet(parts_->meeting, *options.cancelled);
   open_channels();
@@ -83,7 +86,7 @@ void ProcessGroup::open_channels() {
     const auto gradients = gloo("gradients");
     parts_->group->setBackend(c10::DeviceType::CPU, Kind::GLOO, gradients);
     if (options_.backend == "nccl") {
-      parts_->group->setBackend(c10::DeviceType::CUDA, Kind::NCCL, nccl_factory()(part_of_store("nccl"), options_));
+      parts_->group->setBackend(c10::DeviceType::CUDA, Kind::NCCL, engine::require_nccl().make_nccl(part_of_store("nccl"), nccl_options(options_)));
       parts_->group->setDefaultBackend(Kind::NCCL);
     } else {
       parts_->group->setBackend(c10::DeviceType::CUDA, Kind::GLOO, gradients);
