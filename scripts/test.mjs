@@ -8,15 +8,17 @@
  * A failed check counts as one failed, a passed one as one passed. Nothing run counts as a failure.
  */
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { childEnvironment, productNode } from './lib/dependencies.mjs'
+import { gpuTests, probeGpu } from './lib/gpu-probe.mjs'
+import { TestTotals } from './lib/test-totals.mjs'
 import { root, setupCommand } from './setup.mjs'
 
 const args = process.argv.slice(2)
 const skipSetup = args.includes('--skip-setup')
 const filters = args.filter((arg) => arg !== '--skip-setup')
-const totals = { passed: 0, failed: 0, skipped: 0 }
+const totals = new TestTotals()
 
 /** Runs a tool with our terminal. Our own signals reach it through the process group; we stay to report. @returns its exit code */
 function run(title, command, commandArgs) {
@@ -37,29 +39,21 @@ async function check(title, command, commandArgs) {
   process.stdout.write(code === 0 ? `${title}: passed\n` : `${title}: FAILED (exit ${code})\n`)
 }
 
-/** Adds vitest's result file to the totals. @returns whether there was one */
-function addResults(file, exitCode) {
-  let results
-  try {
-    results = JSON.parse(readFileSync(file, 'utf8'))
-  } catch {
-    totals.failed++
-    return
-  }
-  totals.passed += results.numPassedTests
-  totals.failed += results.numFailedTests
-  totals.skipped += results.numPendingTests + (results.numTodoTests ?? 0)
-  // A file that could not even be loaded has no tests to count.
-  const broken = results.testResults.filter((suite) => suite.status === 'failed' && suite.assertionResults.every((test) => test.status !== 'failed'))
-  totals.failed += broken.length
-  // An error outside of any test (an unhandled rejection, a crashed worker) shows in the exit code alone.
-  if (exitCode !== 0 && results.numFailedTests === 0 && broken.length === 0) totals.failed++
+/** Where there is no GPU the files of test/gpu are not even loaded. @returns {string[]} vitest's arguments for that */
+function withoutGpuTests() {
+  const files = gpuTests(root)
+  if (files.length === 0) return []
+  const { available, broken, reason } = probeGpu(root)
+  // An addon that does not load fails every test that needs it; that is the better report.
+  if (available || broken === true) return []
+  process.stdout.write(`\nGPU tests: ${files.length} files are skipped: ${reason}\n`)
+  totals.skipped += files.length
+  return ['--exclude', 'test/gpu/**']
 }
 
 function finish() {
   if (totals.passed + totals.failed === 0) totals.failed++
-  const skipped = totals.skipped === 0 ? '' : `, ${totals.skipped} skipped`
-  process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed${skipped}\n`)
+  process.stdout.write(`\n${totals}\n`)
   process.exitCode = totals.failed === 0 ? 0 : 1
 }
 
@@ -86,8 +80,9 @@ if (ready !== 0) {
   const file = path.join(folder, `vitest-${process.pid}.json`)
   mkdirSync(folder, { recursive: true })
   const vitest = path.join(modules, 'vitest', 'vitest.mjs')
-  const code = await run('tests', node, [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...filters])
-  addResults(file, code)
+  const excluded = filters.length === 0 ? withoutGpuTests() : []
+  const code = await run('tests', node, [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...excluded, ...filters])
+  totals.addFile(file, code)
   rmSync(file, { force: true })
   finish()
 }

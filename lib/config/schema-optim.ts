@@ -72,6 +72,7 @@ export const trainerDefaults = {
   snapshot: '',
   snapshot_every: 0,
   timer: 'wall',
+  cuda_graph: false,
 } as const
 
 const trainerFields = {
@@ -85,6 +86,8 @@ const trainerFields = {
   snapshot_every: nonNegativeInteger().default(trainerDefaults.snapshot_every),
   // Ours: wall clock around each stage as in the original, or device time besides.
   timer: oneOf(['wall', 'event']).default(trainerDefaults.timer),
+  // Ours: the step as a CUDA graph; auto: where it can be captured.
+  cuda_graph: z.union([z.boolean(), z.literal('auto')], { error: 'true, false or auto' }).default(trainerDefaults.cuda_graph),
 }
 
 const every = () => ({

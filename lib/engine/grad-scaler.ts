@@ -38,6 +38,11 @@ export class GradScaler implements Disposable {
     })
   }
 
+  /** @internal the addon's handle. @throws ERR_DISPOSED */
+  get native(): NativeGradScaler {
+    return this.#live()
+  }
+
   #live(): NativeGradScaler {
     if (this.#disposed) throw new SiamError('ERR_DISPOSED', 'this GradScaler was used after dispose()')
     return this.#native

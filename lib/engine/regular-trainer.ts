@@ -13,6 +13,7 @@ import { EpochMeter, meterSource } from './epoch-meter.ts'
 import type { TensorDict } from './losses.ts'
 import { disposeAll } from './model.ts'
 import { createProgress } from './progress.ts'
+import { buildStepGraph, type CudaGraphSetting, type StepGraph, type StepStages } from './step-graph.ts'
 import { StageClock } from './stage-clock.ts'
 import { Timer } from './timer.ts'
 import { toDevice } from './to-device.ts'
@@ -29,10 +30,10 @@ interface Pulled {
  * The original's trainer: `new RegularTrainer(optimizer, dataloader, monitors)`.
  *
  * Hyper-parameters: exp_name, exp_save, max_epoch, minibatch, nr_image_per_epoch (iterations of an epoch = nr_image_per_epoch // (minibatch × accumulate_batches)), snapshot
- * (a file to begin from); ours: snapshot_every (iterations between mid-epoch snapshots, 0: none), timer.
+ * (a file to begin from); ours: snapshot_every (iterations between mid-epoch snapshots, 0: none), timer, cuda_graph.
  */
 export class RegularTrainer extends TrainerBase {
-  static override defaultHyperParams: HyperParams = { ...TrainerBase.defaultHyperParams, minibatch: 1, nr_image_per_epoch: 1, max_epoch: 1, snapshot: '', snapshot_every: 0, timer: 'wall' }
+  static override defaultHyperParams: HyperParams = { ...TrainerBase.defaultHyperParams, minibatch: 1, nr_image_per_epoch: 1, max_epoch: 1, snapshot: '', snapshot_every: 0, timer: 'wall', cuda_graph: false }
 
   #snapshotEvery = 0
   #running = false
@@ -43,6 +44,9 @@ export class RegularTrainer extends TrainerBase {
   #pending: Promise<Pulled> | null = null
   /** An iteration that lacks batches because the data failed; the next train() goes on with it. */
   #left: Gathered | null = null
+  /** undefined: not decided yet; null: steps are eager. */
+  #graph: StepGraph | null | undefined
+  readonly #stages: StepStages = { forward: (batch, handles) => this.#forward(batch, handles, handles), backward: ({ total_loss }, handles) => this.#backward(total_loss, handles) }
   #clock: StageClock | null = null
   /** One batch's share of an iteration, on the device; made where it is not 1. */
   #share: Tensor | null = null
@@ -63,6 +67,9 @@ export class RegularTrainer extends TrainerBase {
     this.#snapshotEvery = this.integerParam('snapshot_every', 0)
     const timer = this.stringParam('timer')
     if (timer !== 'wall' && timer !== 'event') throw invalidArgument("'wall' or 'event'", 'RegularTrainer.timer', timer, 'ERR_CONFIG')
+    const { cuda_graph } = this.hyperParams
+    if (typeof cuda_graph !== 'boolean' && cuda_graph !== 'auto') throw invalidArgument("true, false or 'auto'", 'RegularTrainer.cuda_graph', cuda_graph, 'ERR_CONFIG')
+    this.#dropGraph()
   }
 
   protected get iterationsPerEpoch(): number {
@@ -86,6 +93,7 @@ export class RegularTrainer extends TrainerBase {
     super.setOptimizer(optimizer)
     this.#endClock()
     this.#dropLeft()
+    this.#dropGraph()
     if (this.#accumulateBatches !== before) this.updateParams()
   }
 
@@ -100,6 +108,11 @@ export class RegularTrainer extends TrainerBase {
     this.#left = null
     this.#share?.dispose()
     this.#share = null
+  }
+
+  #dropGraph(): void {
+    this.#graph?.dispose()
+    this.#graph = undefined
   }
 
   override async resume(target: 'latest' | number | string): Promise<void> {
@@ -140,6 +153,7 @@ export class RegularTrainer extends TrainerBase {
     if (this.isCompleted()) throw new SiamError('ERR_ARGUMENT', `training is finished: ${this.position.epoch + 1} of ${this.state.max_epoch} epochs are done`, { hint: 'raise max_epoch to train longer' })
     this.#clock ??= StageClock.for(this.stringParam('timer'), this.model.device)
     const { state, optimizer, iterationsPerEpoch } = this
+    if (this.#graph === undefined) this.#graph = await buildStepGraph(optimizer, this.hyperParams.cuda_graph as CudaGraphSetting, 1, (line) => this.log(line))
     const epoch = this.position.epoch + 1
     const first = this.position.iteration
     const end = Math.min(iterationsPerEpoch, first + (options.maxIterations ?? Infinity))
@@ -239,7 +253,9 @@ export class RegularTrainer extends TrainerBase {
         this.lastLr = gathered.schedule_info.lr ?? this.lastLr
         optimizer.zeroGrad()
       }
-      const forwarded = await gathered.timed('fwd', () => this.#forward(batch, handles, gathered.handles))
+      const { handles: kept } = gathered
+      const replayed = await gathered.timed('fwd', () => this.#graph?.run(batch, this.#stages, kept) ?? null)
+      const forwarded = replayed ?? (await gathered.timed('fwd', () => this.#forward(batch, handles, kept)))
       // On the CPU the values are there already, so a bad loss is found before it reaches the weights. On a device reading them here would
       // stall it, so they are read after the step, and only when a monitor asks or a snapshot follows.
       if (this.model.device === 'cpu') {
@@ -247,7 +263,7 @@ export class RegularTrainer extends TrainerBase {
         gathered.read.push(scalars as Scalars)
         this.#checkFinite(scalars as Scalars, epoch, iteration)
       } else gathered.unread.push(forwarded)
-      await gathered.timed('bwd', () => this.#backward(forwarded.total_loss, handles))
+      await gathered.timed('bwd', () => (replayed === null ? this.#backward(forwarded.total_loss, handles) : undefined))
       gathered.batches++
       gathered.pairs += pairs
       gathered.next = next
@@ -362,6 +378,7 @@ export class RegularTrainer extends TrainerBase {
     if (pending === null) await this.#iterator?.return?.()
     this.#iterator = null
     this.#dropLeft()
+    this.#dropGraph()
     this.#endClock()
     await super.close()
     // Closing the dataloader ends the wait for a batch that nobody will use.

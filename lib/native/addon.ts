@@ -6,8 +6,10 @@
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
 import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
+import type { CudaKernelAddon } from './addon-cuda-kernels.ts'
 import type { CudaAddon, DeviceMemory } from './addon-cuda.ts'
 import type { FrameDecoding } from './addon-frames.ts'
+import type { GraphAddon } from './addon-graph.ts'
 import type { NativeIndexFile, NativePack, LoaderSpec, NativeFrameCache, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
 import type { NativePackAddon } from './addon-pack.ts'
 
@@ -181,7 +183,7 @@ export interface NativeEma {
 
 
 /** Arithmetic of the network while tracking. */
-export type TrackPrecision = 'fp32' | 'bf16' | 'int8'
+export type TrackPrecision = 'fp32' | 'bf16' | 'fp16' | 'int8'
 
 /** What all trackers of the family share. */
 export interface SiamFCppSpec {
@@ -197,6 +199,8 @@ export interface SiamFCppSpec {
   minW: number
   minH: number
   precision: TrackPrecision
+  /** For tests: on the CPU, too, the network of a GPU; `recorded` with graphs that give out the work anew. */
+  network?: 'device' | 'recorded'
 }
 
 export interface MultiTempSpec extends SiamFCppSpec {
@@ -340,7 +344,7 @@ export interface DecodedJpeg extends JpegRegion {
   data: Uint8Array
 }
 
-export interface NativeAddon extends CropAddon, CudaAddon, DeviceCopyAddon, FrameDecoding, NativePackAddon {
+export interface NativeAddon extends CropAddon, CudaAddon, CudaKernelAddon, DeviceCopyAddon, FrameDecoding, GraphAddon, NativePackAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }

@@ -11,10 +11,12 @@ void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   register_ema(env, exports, addon);
   register_runtime(env, exports, addon);
   register_cuda(env, exports, addon);
+  register_step_graph(env, exports, addon);
   register_tracker(env, exports, addon);
   register_multi_tracker(env, exports, addon);
   register_distributed(env, exports, addon);
   register_device_copies(env, exports, addon);
+  register_cuda_kernels(env, exports, addon);
   register_data(env, exports, addon);
 }
 

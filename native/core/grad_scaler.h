@@ -28,6 +28,8 @@ class GradScaler {
   GradScalerState state() const;
   void load(const GradScalerState& state);
   bool enabled() const { return enabled_; }
+  /// What scale() multiplies by, on the device; undefined before its first call. load() makes another tensor.
+  const at::Tensor& scale_tensor() const { return scale_; }
 
  private:
   at::Tensor& scale_on(const at::Device& device);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../base/error.h"
+#include "cuda/batch_norm.h"
 #include "dispatch.h"
 #include "kernels/batch_norm.h"
 
@@ -156,17 +157,43 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
 
 }  // namespace
 
-at::Tensor batch_norm_act(const at::Tensor& x, const std::optional<at::Tensor>& conv_bias, NormState& state, bool training, bool relu) {
+namespace {
+
+void check_values(const at::Tensor& x, bool training) {
   if (training && x.numel() / x.size(1) < 2) {
     throw SiamException("ERR_SHAPE", "batch_norm_act: expected more than one value per channel in training but received " + describe(x));
   }
+}
+
+}  // namespace
+
+at::Tensor batch_norm_act(const at::Tensor& x, const std::optional<at::Tensor>& conv_bias, NormState& state, bool training, bool relu) {
+  check_values(x, training);
   // In eval mode torch's planar kernel is as good, and rounds as the original does (the header says what one flipped activation costs).
   if (has_cpu_kernel(x) && (training || is_interleaved(x))) {
     return BatchNormAct::apply(x, conv_bias, state.weight, state.bias, state.running_mean, state.running_var, training, state.momentum, state.eps, relu);
   }
+  if (x.device().is_cuda()) {
+    const at::Tensor y = cuda::batch_norm_act(x, conv_bias, state, training, relu);
+    if (y.defined()) return y;
+  }
   const at::Tensor biased = conv_bias.has_value() ? x + conv_bias->to(x.scalar_type()).reshape({1, -1, 1, 1}) : x;
   at::Tensor y = at::batch_norm(biased, state.weight, state.bias, state.running_mean, state.running_var, training, state.momentum, state.eps, true);
   return relu ? y.relu_() : y;
+}
+
+int64_t PoolShape::size(int64_t in) const {
+  const int64_t out = (in + 2 * padding - 3 + (ceil ? 1 : 0)) / 2 + 1;
+  return ceil && (out - 1) * 2 >= in + padding ? out - 1 : out;
+}
+
+at::Tensor batch_norm_relu_pool(const at::Tensor& x, const std::optional<at::Tensor>& conv_bias, NormState& state, bool training, const PoolShape& pool) {
+  check_values(x, training);
+  if (x.device().is_cuda()) {
+    const at::Tensor y = cuda::batch_norm_relu_pool(x, conv_bias, state, training, pool);
+    if (y.defined()) return y;
+  }
+  return at::max_pool2d(batch_norm_act(x, conv_bias, state, training, true), {3, 3}, {2, 2}, {pool.padding, pool.padding}, {1, 1}, pool.ceil);
 }
 
 }  // namespace siam::core
