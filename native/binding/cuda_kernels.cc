@@ -42,8 +42,9 @@ Napi::Value cuda_kernels(const Napi::CallbackInfo& info) {
 Napi::Value compile_cuda_kernels(const Napi::CallbackInfo& info) {
   using Variants = std::vector<core::cuda::CompiledVariant>;
   const int capability = info[0].As<Napi::Number>().Int32Value();
+  const std::string family = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : std::string();
   return AddonEnv::of(info.Env()).run<Variants>(
-      info.Env(), "compileCudaKernels", [capability] { return core::cuda::compile_all(capability); },
+      info.Env(), "compileCudaKernels", [capability, family] { return core::cuda::compile_all(capability, family); },
       [](Napi::Env env, Variants& variants) -> Napi::Value {
         auto array = Napi::Array::New(env, variants.size());
         for (uint32_t i = 0; i < variants.size(); i++) {

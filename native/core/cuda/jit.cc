@@ -214,7 +214,7 @@ std::string failure() {
   return state().failure;
 }
 
-std::vector<CompiledVariant> compile_all(int capability) {
+std::vector<CompiledVariant> compile_all(int capability, const std::string& family) {
   std::vector<Variant> variants = {{"losses"}};
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
     const int widest = dtype == at::kFloat ? 4 : 8;
@@ -229,6 +229,7 @@ std::vector<CompiledVariant> compile_all(int capability) {
   }
   std::vector<CompiledVariant> compiled;
   for (const auto& variant : variants) {
+    if (!family.empty() && family != variant.family) continue;
     const Compiled code = code_of(variant, capability);
     if (code.image.empty()) throw SiamException("ERR_SETUP", variant.name() + ": " + code.failure);
     compiled.push_back({variant.name(), code.image.size()});
