@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { jpegLibraryPath } from '../native/jpeg-library.ts'
 import { pictureLibraryPath } from '../native/picture-library.ts'
+import type { CudaInfo } from '../native/addon-cuda.ts'
 import { exitCodes } from './common.ts'
+import { cudaRows, doctorCuda, type DoctorCuda } from './doctor-cuda.ts'
 
 export interface DoctorProblem {
   what: string
@@ -20,7 +22,7 @@ export interface DoctorReport {
   ok: boolean
   /** The libtorch that the addon was built with and loads. */
   libtorch: { version: string | null; path: string | null; source: string | null }
-  cuda: { available: boolean; reason: string; devices: { name: string; totalBytes: number }[] }
+  cuda: DoctorCuda
   jpeg: { version: string | null; path: string | null }
   /** libvips, for PNG and WebP frames. Without it only they cannot be decoded, which is no problem for who has none. */
   pictures: { version: string | null; path: string | null; missing: string | null }
@@ -32,7 +34,7 @@ export interface DoctorReport {
 
 interface Probe {
   versions: { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
-  cuda: DoctorReport['cuda']
+  cuda: CudaInfo
   threads: number
   jpegProblem: string | null
   pictures: { version: string | null; missing: string | null }
@@ -99,7 +101,7 @@ export async function examine(): Promise<DoctorReport> {
   const report: DoctorReport = {
     ok: false,
     libtorch: { version: recorded?.version ?? null, path: recorded?.path ?? null, source: recorded?.source ?? null },
-    cuda: { available: false, reason: 'unknown: the addon does not load', devices: [] },
+    cuda: { available: false, reason: 'unknown: the addon does not load', driver: null, driverCuda: 0, runtimeCuda: 0, cudnn: 0, devices: [] },
     jpeg: { version: null, path: jpegLibraryPath() },
     pictures: { version: null, path: pictureLibraryPath() || null, missing: null },
     addon: { path: addonFile, compiler: null },
@@ -140,7 +142,7 @@ function fillFromProbe(report: DoctorReport, probe: Probe, recorded: { path: str
   const { versions } = probe
   const isRecorded = recorded !== undefined && (samePlace(recorded.path, versions.libtorchPath) || samePlace(path.join(recorded.path, 'lib'), path.dirname(versions.libtorchPath)))
   report.libtorch = { version: versions.libtorch, path: versions.libtorchPath, source: isRecorded ? recorded.source : 'the path that the addon was linked with' }
-  report.cuda = probe.cuda
+  report.cuda = doctorCuda(probe.cuda)
   report.jpeg.version = versions.turbojpeg
   report.pictures = { ...report.pictures, ...probe.pictures }
   if (probe.jpegProblem !== null) report.problems.push({ what: `JPEG files cannot be decoded: ${probe.jpegProblem}`, fix: 'npm ci (the package @julusian/jpeg-turbo brings the library)' })
@@ -165,12 +167,10 @@ async function describeMissingLibtorch(problems: DoctorProblem[]): Promise<void>
 }
 
 function print(report: DoctorReport): void {
-  const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(0)} GiB`
-  const devices = report.cuda.devices.map((device, index) => `cuda:${index} ${device.name}, ${gigabytes(device.totalBytes)}`).join('; ')
   const rows: [string, string][] = [
     ['libtorch', `${report.libtorch.version ?? 'not found'}${report.libtorch.path === null ? '' : `  ${report.libtorch.path} (${report.libtorch.source})`}`],
     ['addon', `${report.addon.path}${report.addon.compiler === null ? '' : `  (${report.addon.compiler})`}`],
-    ['cuda', report.cuda.available ? devices : `not available: ${report.cuda.reason}`],
+    ...cudaRows(report.cuda),
     ['jpeg', `${report.jpeg.version ?? 'unknown'}${report.jpeg.path === null ? '' : `  ${report.jpeg.path}`}`],
     ['pictures', report.pictures.missing ?? `libvips ${report.pictures.version ?? 'unknown'}${report.pictures.path === null ? '' : `  ${report.pictures.path}`}`],
     ['node', `${report.node.version}  ${report.node.path}`],

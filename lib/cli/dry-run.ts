@@ -3,6 +3,7 @@ import { parseByteSize } from '../config/byte-size.ts'
 import { annotatedTrainYaml, type Config } from '../config/index.ts'
 import { dryRun, type DryRunProblem, type DryRunReport } from '../engine/dry-run.ts'
 import { SiamError } from '../errors.ts'
+import { binarySize } from '../native/device-errors.ts'
 import { exitCodes } from './common.ts'
 import type { TrainFlags } from './train.ts'
 
@@ -112,13 +113,14 @@ const memoryNames: readonly [key: string, name: string][] = [
   ['total_bytes', 'in all'],
 ]
 
-function memoryLines({ memory, device }: DryRunReport): string[] {
+function memoryLines({ memory, device, device_memory: room }: DryRunReport): string[] {
   if (memory === null) return ['not estimated']
   const values = memory as unknown as Record<string, number>
   const measured = memory.measured.map(({ pairs }) => pairs).join(' and ')
   return [
     ...table(['', 'MB'], memoryNames.map(([key, name]) => [name, ((values[key] as number) / 1e6).toFixed(1)]), [1]),
     `For a minibatch of ${memory.minibatch} on the CPU, from steps measured with ${measured} pairs; within about 15 % of what a run takes.${device === 'cpu' ? '' : ` On ${device} weights and activations are the device's.`}`,
+    ...(room === null ? [] : [`${device} is ${room.name} with ${binarySize(room.total_bytes)}${room.free_bytes === null ? '' : `, ${binarySize(room.free_bytes)} of it free`}.`]),
   ]
 }
 

@@ -52,6 +52,16 @@ export const optimSchema = section({
   }).optional(),
 })
 
+/** Ours: how CUDA's libraries compute (docs/gpu.md); on the CPU nothing here changes a number. */
+export const cudaSchema = section({
+  // PyTorch's defaults, so that numbers on a GPU are those that PyTorch gives there.
+  tf32_convolutions: boolean().default(true),
+  tf32_matmuls: boolean().default(false),
+  // Not PyTorch's: shapes are the same in every iteration, so that what the first one takes to choose comes back.
+  cudnn_benchmark: boolean().default(true),
+  deterministic: boolean().default(false),
+})
+
 /** What a trainer's section leaves out. */
 export const trainerDefaults = {
   exp_name: 'default_training',
@@ -63,6 +73,7 @@ export const trainerDefaults = {
   snapshot_every: 0,
   timer: 'wall',
   cuda_graph: false,
+  max_nonfinite: 10,
 } as const
 
 const trainerFields = {
@@ -78,6 +89,8 @@ const trainerFields = {
   timer: oneOf(['wall', 'event']).default(trainerDefaults.timer),
   // Ours: the step as a CUDA graph; auto: where it can be captured.
   cuda_graph: z.union([z.boolean(), z.literal('auto')], { error: 'true, false or auto' }).default(trainerDefaults.cuda_graph),
+  // Ours: iterations in a row that may be skipped because a loss or a gradient is not finite before the run ends; 1: the first ends it.
+  max_nonfinite: positiveInteger().default(trainerDefaults.max_nonfinite),
 }
 
 const every = () => ({

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { anything, positiveInteger, section, text } from './fields.ts'
 import { dataSchema } from './schema-data.ts'
 import { modelSchema } from './schema-model.ts'
-import { optimSchema, trainerSchema } from './schema-optim.ts'
+import { cudaSchema, optimSchema, trainerSchema } from './schema-optim.ts'
 import { pipelineSchema, testerSchema } from './schema-test.ts'
 
 const trainTrack = section({
@@ -14,6 +14,7 @@ const trainTrack = section({
   data: dataSchema.optional(),
   trainer: trainerSchema.optional(),
   optim: optimSchema.optional(),
+  cuda: cudaSchema.prefault({}),
   // The original's tree has these two here as well and never reads them.
   pipeline: anything().optional(),
   tester: anything().optional(),
@@ -42,6 +43,7 @@ export type TestTrack = z.output<typeof testTrack>
 export type ModelConfig = z.output<typeof modelSchema>
 export type DataConfig = z.output<typeof dataSchema>
 export type TrainerConfig = z.output<typeof trainerSchema>
+export type CudaConfig = z.output<typeof cudaSchema>
 export type OptimConfig = z.output<typeof optimSchema>
 export type PipelineConfig = z.output<typeof pipelineSchema>
 export type TesterConfig = z.output<typeof testerSchema>

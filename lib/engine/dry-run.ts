@@ -9,8 +9,9 @@ import { buildMonitors, type HyperParams } from '../monitors/index.ts'
 import { requireDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { buildModel, buildOptimizer, trainerRegistry } from './builders.ts'
-import { oneProcessWarning } from './distributed-regular-trainer.ts'
+import { processesWarning } from './distributed-regular-trainer.ts'
 import { planOutput, type OutputPlan } from './dry-run-output.ts'
+import { deviceRoom, roomWarning, type DeviceRoom } from './device-memory.ts'
 import { estimateMemory, type MemoryEstimate } from './memory-estimate.ts'
 import type { Model } from './model.ts'
 import { scheduleOf, type Schedule } from './schedule.ts'
@@ -62,6 +63,8 @@ export interface DryRunReport {
   output: OutputPlan
   data: { batch_size: number; samples_per_epoch: number; threads: number; datasets: DatasetSurvey[] } | null
   memory: MemoryEstimate | null
+  /** What the device has, in bytes; null on the CPU, and where it is not there. free_bytes: null where the driver does not say. */
+  device_memory: DeviceRoom | null
 }
 
 export interface DryRunOptions {
@@ -98,7 +101,7 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
       return null
     }
   }
-  const oneProcess = oneProcessWarning(config)
+  const oneProcess = processesWarning(config)
   if (oneProcess !== undefined) warnings.push(oneProcess.replace(/^Warning: /, ''))
 
   await attempt('trainer', () => trainerRegistry.get(selected(config, track.trainer, 'train.track.trainer').name))
@@ -113,13 +116,14 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
   const datasets = settings === null ? [] : await surveyDatasets(settings.datasets, { strict: options.strict ?? settings.strict, budgetMs: options.dataBudgetMs, pack: settings.pack === '' ? undefined : { dir: settings.pack, crop: settings.crop, single: settings.datasets.length === 1 }, log: (line) => void warnings.push(line.replace(/^Warning: /, '')), signal: options.signal })
   for (const { name, error } of datasets) if (error !== undefined) problems.push({ part: 'data', ...error, message: `${name}: ${error.message}` })
   await attempt('device', () => requireDevice(device))
+  const place = await deviceRoom(device)
 
   let model: DryRunReport['model'] = null
   let memory: MemoryEstimate | null = null
   let plan: Schedule | null = null
   const runtimeBytes = process.memoryUsage.rss()
   const pretrained: string[] = []
-  const network = await planModel(config, output.start === 'new', pretrained, attempt)
+  const network = await planModel(config, device, output.start === 'new', pretrained, attempt)
   if (network === null) plan = await attempt('schedule', () => scheduleOf(config, []))
   else {
     using owned = network
@@ -133,6 +137,8 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
       memory = await attempt('memory', () => estimateMemory({ model: owned, optimizer: step, data: settings, workers: options.workers, frozen: fewest, runtimeBytes }))
     } else optimizer?.dispose()
   }
+  const tight = memory === null || place === null ? undefined : roomWarning(device, place, memory)
+  if (tight !== undefined) warnings.push(tight)
   return {
     dry_run: true,
     ok: problems.length === 0,
@@ -146,6 +152,7 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
     schedule: plan === null ? null : describeSchedule(plan, track.optim.optimizer.SGD.lr_policy),
     monitors,
     output,
+    device_memory: place,
     data: settings === null ? null : { batch_size: settings.batchSize, samples_per_epoch: settings.samplesPerEpoch, threads: settings.numWorkers, datasets },
     memory,
   }
@@ -158,10 +165,10 @@ function located({ file, line, hint }: SiamError): Pick<DryRunProblem, 'file' | 
 }
 
 /** The network on the CPU; where its pretrained weights are the problem, with random ones. */
-async function planModel(config: Config, pretrained: boolean, log: string[], attempt: Attempt): Promise<Model | null> {
+async function planModel(config: Config, insteadOf: string, pretrained: boolean, log: string[], attempt: Attempt): Promise<Model | null> {
   await loadAddon().setThreads(0)
   try {
-    return await buildModel(config, { pretrained, log: (line) => void log.push(line) })
+    return await buildModel(config, { pretrained, insteadOf, log: (line) => void log.push(line) })
   } catch (error) {
     const ofWeights = error instanceof SiamError && (error.code === 'ERR_CHECKPOINT' || error.code === 'ERR_IO')
     const failed = await attempt(ofWeights ? 'pretrained' : 'model', (): never => {
@@ -169,7 +176,7 @@ async function planModel(config: Config, pretrained: boolean, log: string[], att
     })
     if (!ofWeights) return failed
     log.push('Weights: random here, since the pretrained ones are not to be had (see the result below)')
-    return attempt('model', () => buildModel(config, { pretrained: false }))
+    return attempt('model', () => buildModel(config, { pretrained: false, insteadOf }))
   }
 }
 

@@ -58,7 +58,7 @@ export class GradScaler implements Disposable {
     await this.#live().unscale(sgd)
   }
 
-  /** Steps unless a gradient is not finite. @returns whether it stepped */
+  /** Steps unless a gradient is not finite, for loops without our Optimizer: it waits for a device. @returns whether it stepped */
   async step(sgd: NativeSgd): Promise<boolean> {
     return this.#live().step(sgd)
   }

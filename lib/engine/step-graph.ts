@@ -26,7 +26,7 @@ const allowedFailures = 2
 export interface StepStages {
   /** @param handles frees whatever the stage makes, its results too */
   forward(batch: TensorDict, handles: Handles): Promise<Forwarded>
-  backward(total: Tensor, handles: Handles): Promise<void>
+  backward(forwarded: Forwarded, handles: Handles): Promise<void>
 }
 
 /** What a capture knows about its results. */
@@ -95,7 +95,7 @@ export class StepGraph implements Disposable {
       const copies = await this.#native.begin(names.map((name) => batch[name]!.native))
       const inputs = handles.add(Object.fromEntries(names.map((name, i) => [name, new Tensor(copies[i]!)])))
       const forwarded = await stages.forward(inputs, handles)
-      await stages.backward(forwarded.total_loss, handles)
+      await stages.backward(forwarded, handles)
       const results = new Results()
       const rebuild = results.plan(forwarded)
       await this.#native.end(results.tensors.map(({ native }) => native))
@@ -161,19 +161,24 @@ export function whyNotCaptured(optimizer: TrainableOptimizer, ranks: number): st
   return null
 }
 
+/** What the trainer's options say: where lines go, and the processes that train together. */
+export interface StepGraphOptions {
+  log: (line: string) => void
+  group?: { readonly worldSize: number }
+}
+
 /**
- * @param ranks  processes that train together
  * @returns null: the trainer runs eagerly
  * @throws with `true` ERR_CONFIG on the CPU, ERR_SETUP without siamfcpp_cuda.so; with 'auto' the step is eager there
  */
-export async function buildStepGraph(optimizer: TrainableOptimizer, setting: CudaGraphSetting, ranks: number, log: (line: string) => void): Promise<StepGraph | null> {
+export async function buildStepGraph(optimizer: TrainableOptimizer, setting: CudaGraphSetting, { log, group }: StepGraphOptions): Promise<StepGraph | null> {
   if (setting === false) return null
   const { device } = optimizer.model
   if (device === 'cpu') {
     if (setting === 'auto') return null
     throw new SiamError('ERR_CONFIG', 'cuda_graph is true, and the model is on the CPU', { hint: '--device cuda, or cuda_graph: auto, which captures where it can' })
   }
-  const why = whyNotCaptured(optimizer, ranks)
+  const why = whyNotCaptured(optimizer, group?.worldSize ?? 1)
   if (why !== null) {
     log(`CUDA graph: the training step stays eager: ${why}`)
     return null

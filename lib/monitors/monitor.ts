@@ -29,6 +29,8 @@ export interface EngineState {
   devices?: readonly string[]
   /** Peak memory of the device in bytes, where the device counts it; without it TextInfo shows the peak resident memory of the process. */
   max_memory_bytes?: () => number
+  /** Curves of the device's memory, in bytes, where it counts it. */
+  device_memory?: () => Record<string, number>
   /** Where messages of monitors go; without it, the progress bar, else standard error. */
   log?: (line: string) => void
   [key: string]: unknown
@@ -42,7 +44,7 @@ export interface EngineData {
   training_losses: Readonly<Record<string, number>>
   /** By loss name, then by the name of the extra: `{ cls: {}, ctr: {}, reg: { iou } }`. */
   extras: Readonly<Record<string, Readonly<Record<string, number>>>>
-  /** Seconds of the stages data, fwd, bwd, optim. */
+  /** Seconds of the stages data, fwd, bwd, optim; with `timer: event` on a GPU also fwd_device, bwd_device, optim_device. */
   time_dict: Readonly<Record<string, number>>
 }
 

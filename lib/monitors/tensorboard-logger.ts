@@ -6,7 +6,7 @@ import { EventFileWriter } from './tfevents/index.ts'
 
 /**
  * One curve for each number in the engine's data, its path as the tag: `schedule_info/lr`, `training_losses/cls`, `extras/reg/iou`,
- * `time_dict/data`. The step is `iteration + epoch × max_iteration`.
+ * `time_dict/data`; on a GPU `device_memory/allocated_bytes` and the like. The step is `iteration + epoch × max_iteration`.
  *
  * Besides, once an epoch, `pipeline/…`: where its time went (docs/observability.md), at the step of its last iteration.
  *
@@ -48,7 +48,9 @@ export class TensorboardLogger extends Monitor {
       this.log(`epoch=${epoch}, max_epoch=${max_epoch}, iteration=${iteration}, max_iteration=${max_iteration}`)
     }
     // All values of an iteration carry one time, so that TensorBoard's wall-time axis lines the curves up.
-    addScalars(this.#writer, engineData, '', globalStep, Date.now() / 1000)
+    const wallTime = Date.now() / 1000
+    addScalars(this.#writer, engineData, '', globalStep, wallTime)
+    if (this.engineState.device_memory !== undefined) addScalars(this.#writer, this.engineState.device_memory(), 'device_memory', globalStep, wallTime)
     // A snapshot follows the end of an epoch: the curves up to there should outlive a crash as it does.
     if (iteration + this.hyperParams.every >= max_iteration) await this.#writer.flush()
   }

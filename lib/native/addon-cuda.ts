@@ -1,4 +1,4 @@
-/** Part of the addon's contract (addon.ts): what there is of CUDA. */
+/** Part of the addon's contract (addon.ts): what there is of CUDA, how it computes, and how long it takes. */
 
 export interface CudaDeviceInfo {
   name: string
@@ -26,7 +26,48 @@ export interface CudaInfo {
   devices: CudaDeviceInfo[]
 }
 
+/** What libtorch's allocator holds of one device. */
+export interface DeviceMemory {
+  /** Such as 'cuda:0'. */
+  device: string
+  /** Bytes in tensors, now and at most since the last reset. */
+  allocatedBytes: number
+  allocatedPeakBytes: number
+  /** Bytes taken from the device: those of tensors, and what is kept for the next ones. */
+  reservedBytes: number
+  reservedPeakBytes: number
+  /** Allocations that only succeeded after kept memory was given back: a sign that the device is nearly full. */
+  retries: number
+}
+
+/** How CUDA's libraries compute; of the whole process. */
+export interface CudaSettings {
+  tf32Convolutions: boolean
+  tf32Matmuls: boolean
+  /** No effect with `deterministic`. */
+  cudnnBenchmark: boolean
+  deterministic: boolean
+}
+
+/** Time that a device spends on stages. begin, end and drop are queued; nothing waits but take(). */
+export interface NativeDeviceClock {
+  begin(stage: string): void
+  end(): void
+  /** Seconds by stage since the last take() or drop(). Waits until the device has come past the last of them. */
+  take(): Promise<Record<string, number>>
+  drop(): void
+  dispose(): void
+}
+
 export interface CudaAddon {
   /** Makes no context on any device. `SIAMFCPP_CUDA=0` in the environment: none is looked for. */
   cudaAvailable(): Promise<CudaInfo>
+  cudaSettings(): Promise<CudaSettings>
+  setCudaSettings(settings: CudaSettings): Promise<void>
+  /** Gives memory that is kept for the next tensors back to the devices. */
+  releaseDeviceMemory(): Promise<void>
+  /** @throws ERR_DEVICE for the CPU, or a device that is not there */
+  createDeviceClock(device: string): NativeDeviceClock
+  /** What {@link cudaAvailable} says of the loader's message about a library, for tests. */
+  explainCudaLibrary(error: string, library: string): string
 }

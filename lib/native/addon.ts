@@ -6,11 +6,14 @@
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
 import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
-import type { CudaAddon } from './addon-cuda.ts'
+import type { CudaKernelAddon } from './addon-cuda-kernels.ts'
+import type { CudaAddon, DeviceMemory } from './addon-cuda.ts'
+import type { DistributedAddon } from './addon-distributed.ts'
 import type { FrameDecoding } from './addon-frames.ts'
 import type { GraphAddon } from './addon-graph.ts'
 import type { NativeIndexFile, NativePack, LoaderSpec, NativeFrameCache, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
 import type { NativePackAddon } from './addon-pack.ts'
+import type { NativeGuardedSteps } from './addon-step.ts'
 
 export type { GridAxis, PicturePlace, PixelGrid } from './addon-crops.ts'
 export type { IndexSections, FileStateInfo, NativeIndexFile, NativePack, NativeDatasetIndex, LoaderSpec, NativeFrameCache, SkippedSample, LoaderStats, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
@@ -73,8 +76,8 @@ export interface ModelSpec {
   /** Standard deviation of the adjustment convolutions' initial weights. */
   convWeightStd: number
   corrFeaOutput: boolean
-  /** 'fp32', or 'bf16': convolutions and activations in bfloat16, parameters, BatchNorm sums and losses in float32. */
-  precision: 'fp32' | 'bf16'
+  /** 'fp32', or 'bf16', or (CUDA) 'fp16': convolutions and activations in 16 bits; parameters, BatchNorm sums, the head's outputs and losses in float32. */
+  precision: 'fp32' | 'bf16' | 'fp16'
   memoryFormat: 'contiguous' | 'channels_last'
   device: string
   /** Seeds the random initialisation of the weights (torch's generator). */
@@ -128,11 +131,9 @@ export interface SgdGroupSpec {
   nesterov: boolean
 }
 
-export interface NativeSgd {
-  zeroGrad(): void
+export interface NativeSgd extends NativeGuardedSteps {
   /** Queued: holds from the next step on. */
   setLr(group: number, lr: number): void
-  step(): Promise<void>
   /** Momentum buffers by parameter name; absent where none was made yet. */
   momentumBuffers(): Promise<NamedRawTensor[]>
   loadMomentumBuffers(entries: NamedRawTensor[]): Promise<void>
@@ -171,6 +172,8 @@ export interface NativeEma {
   begin(): void
   /** shadow += (1 − decay) · (value − shadow); integers are copied. */
   update(decay: number): Promise<void>
+  /** Queued: how many updates went into the average, from where a device counts on. */
+  setUpdates(updates: number): void
   /** Queued: forgets the average. */
   reset(): void
   /** In the original's state_dict order; the model's own state before begin(). */
@@ -343,7 +346,7 @@ export interface DecodedJpeg extends JpegRegion {
   data: Uint8Array
 }
 
-export interface NativeAddon extends CropAddon, CudaAddon, DeviceCopyAddon, FrameDecoding, GraphAddon, NativePackAddon {
+export interface NativeAddon extends CropAddon, CudaAddon, CudaKernelAddon, DeviceCopyAddon, DistributedAddon, FrameDecoding, GraphAddon, NativePackAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
@@ -360,7 +363,8 @@ export interface NativeAddon extends CropAddon, CudaAddon, DeviceCopyAddon, Fram
   xcorrDepthwise(x: NativeTensor, k: NativeTensor): Promise<NativeTensor>
   createModel(spec: ModelSpec): Promise<NativeModel>
   createLoss(spec: LossSpec): NativeLoss
-  createSgd(model: NativeModel, groups: SgdGroupSpec[]): NativeSgd
+  /** @param options.deferred the CPU tells the outcome of steps late, as a device does, for tests */
+  createSgd(model: NativeModel, groups: SgdGroupSpec[], options?: { deferred: boolean }): NativeSgd
   createEma(model: NativeModel): NativeEma
   createGradScaler(init: GradScalerState & { enabled: boolean }): NativeGradScaler
   createLoader(spec: LoaderSpec): NativeLoader
@@ -403,9 +407,9 @@ export interface NativeAddon extends CropAddon, CudaAddon, DeviceCopyAddon, Fram
   setRngState(state: Uint8Array): Promise<void>
   /**
    * Handles of this environment that are not disposed. Of the whole process: bytes that CPU tensors hold now, the most that they held since
-   * {@link resetPeakMemory}, and bytes that are mapped for big tensors, those that wait for the next one included.
+   * {@link resetPeakMemory}, and bytes that are mapped for big tensors, those that wait for the next one included; and of each device in use.
    */
-  memory(): { liveHandles: number; hostBytes: number; hostPeakBytes: number; hostMappedBytes: number }
+  memory(): { liveHandles: number; hostBytes: number; hostPeakBytes: number; hostMappedBytes: number; devices: DeviceMemory[] }
   /** Begins a new peak, in the order of the stages. */
   resetPeakMemory(): Promise<void>
 

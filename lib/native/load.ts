@@ -5,6 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { SiamError, errorCodes, type ErrorCode } from '../errors.ts'
 import type { NativeAddon } from './addon.ts'
+import { deviceError } from './device-errors.ts'
 import { jpegLibraryPath } from './jpeg-library.ts'
 import { pictureLibraryPath } from './picture-library.ts'
 
@@ -50,7 +51,7 @@ export function loadAddon(): NativeAddon {
   }
   addon.setErrorFactory((code, message, errorFile) => {
     const known = (errorCodes as readonly string[]).includes(code) ? (code as ErrorCode) : 'ERR_INTERNAL'
-    return new SiamError(known, message, errorFile === undefined ? {} : { file: errorFile })
+    return deviceError(known, message, errorFile === undefined ? {} : { file: errorFile })
   })
   // Where it cannot be opened, decoding says so (ERR_SETUP); all else works without it.
   addon.initJpeg(jpegLibraryPath())

@@ -181,7 +181,7 @@ data::LoaderConfig loader_from_js(const Napi::Object& spec) {
   const Napi::Value cache = spec.Get("cache");
   if (!cache.IsUndefined()) config.cache = FrameCacheHandle::unwrap(cache, "cache");
   const Napi::Value device = spec.Get("device");
-  if (device.IsString()) config.allocator = batch_memory(c10::Device(device.As<Napi::String>().Utf8Value()));
+  if (device.IsString()) config.allocator = batch_memory(engine::device_named(device.As<Napi::String>().Utf8Value()));
   return config;
 }
 

@@ -2,6 +2,7 @@
 #include "../engine/device_copies.h"
 
 #include "../base/error.h"
+#include "../engine/cuda_runtime.h"
 #include "../engine/late_device.h"
 #include "convert.h"
 #include "registration.h"
@@ -21,7 +22,7 @@ Napi::Value to_device(const Napi::CallbackInfo& info) {
       [&addon, batch, name] {
         std::vector<at::Tensor> sources;
         for (const auto& [key, slot] : *batch) sources.push_back(slot->tensor);
-        const std::vector<at::Tensor> copies = addon.device_copies.to(sources, c10::Device(name));
+        const std::vector<at::Tensor> copies = addon.device_copies.to(sources, engine::device_named(name));
         Moved moved;
         for (size_t i = 0; i < copies.size(); i++) moved.emplace_back((*batch)[i].first, make_slot(copies[i]));
         batch->clear();

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "../base/error.h"
+#include "../core/flat_buffers.h"
 #include "../engine/cuda_runtime.h"
 #include "convert.h"
 #include "registration.h"
@@ -40,9 +41,10 @@ core::SiamTrackOptions options_from_js(const Napi::Object& spec) {
   options.head_width = number<int64_t>(spec, "headWidth");
   options.conv_weight_std = number<double>(spec, "convWeightStd");
   options.corr_fea_output = boolean(spec, "corrFeaOutput");
-  options.mode.dtype = text(spec, "precision") == "bf16" ? at::kBFloat16 : at::kFloat;
+  const std::string precision = text(spec, "precision");
+  options.mode.dtype = precision == "bf16" ? at::kBFloat16 : precision == "fp16" ? at::kHalf : at::kFloat;
   options.mode.format = text(spec, "memoryFormat") == "channels_last" ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-  options.device = at::Device(text(spec, "device"));
+  options.device = engine::device_named(text(spec, "device"));
   options.seed = number<uint64_t>(spec, "seed");
   return options;
 }
@@ -74,8 +76,10 @@ Napi::Value create_model(const Napi::CallbackInfo& info) {
       info.Env(), "createModel",
       [options] {
         engine::require_device(options.device);
+        engine::make_current(options.device);
         auto holder = std::make_shared<ModelHolder>();
         holder->model = core::SiamTrack(options);
+        holder->buffers = std::make_shared<core::ModelBuffers>(holder->model);
         holder->infos = infos_of(holder->model);
         return holder;
       },
@@ -161,6 +165,7 @@ Napi::Value ModelHandle::load_state_dict(const Napi::CallbackInfo& info) {
       copies.emplace_back(found->second, source);
     }
     for (auto& [target, source] : copies) target.copy_(source);
+    holder->buffers->note_load();
   });
 }
 

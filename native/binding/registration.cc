@@ -1,5 +1,7 @@
 #include "registration.h"
 
+#include "cuda.h"
+
 namespace siam::binding {
 
 void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
@@ -14,6 +16,7 @@ void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   register_multi_tracker(env, exports, addon);
   register_distributed(env, exports, addon);
   register_device_copies(env, exports, addon);
+  register_cuda_kernels(env, exports, addon);
   register_data(env, exports, addon);
 }
 

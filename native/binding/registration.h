@@ -12,8 +12,8 @@ void register_model(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_training(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_ema(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_runtime(Napi::Env env, Napi::Object exports, AddonEnv& addon);
-void register_cuda(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_device_copies(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_cuda_kernels(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 /// Called by register_data.
 void register_data_frames(Napi::Env env, Napi::Object exports);

@@ -11,6 +11,7 @@
 #include "../core/random.h"
 #include "../core/xcorr.h"
 #include "../data/turbojpeg_api.h"
+#include "../engine/device_memory.h"
 #include "../engine/host_allocator.h"
 #include "convert.h"
 #include "registration.h"
@@ -74,11 +75,17 @@ Napi::Value read_scalars(const Napi::CallbackInfo& info) {
         std::vector<double> values;
         if (scalars.empty()) return values;
         std::vector<at::Tensor> flat;
+        bool alike = true;
         for (const auto& slot : scalars) {
           if (slot->tensor.numel() != 1) throw SiamException("ERR_SHAPE", "readScalars: expected tensors of one element but received " + std::to_string(slot->tensor.numel()));
-          flat.push_back(slot->tensor.detach().reshape({1}).to(at::kDouble));
+          flat.push_back(slot->tensor.detach().reshape({1}));
+          alike = alike && flat.back().scalar_type() == flat.front().scalar_type();
         }
-        const at::Tensor packed = at::cat(flat).to(at::kCPU);
+        // A conversion before the copy is a kernel for each scalar; after it, none.
+        if (!alike) {
+          for (auto& scalar : flat) scalar = scalar.to(at::kDouble);
+        }
+        const at::Tensor packed = at::cat(flat).to(at::kCPU).to(at::kDouble);
         const auto* data = packed.const_data_ptr<double>();
         values.assign(data, data + packed.numel());
         return values;
@@ -125,11 +132,32 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   object.Set("hostBytes", Napi::Number::New(info.Env(), static_cast<double>(engine::HostAllocator::live_bytes())));
   object.Set("hostMappedBytes", Napi::Number::New(info.Env(), static_cast<double>(engine::HostAllocator::mapped_bytes())));
   object.Set("hostPeakBytes", Napi::Number::New(info.Env(), static_cast<double>(engine::HostAllocator::peak_bytes())));
+  const std::vector<engine::DeviceMemory> used = engine::device_memory();
+  auto devices = Napi::Array::New(info.Env(), used.size());
+  for (uint32_t i = 0; i < used.size(); i++) {
+    auto device = Napi::Object::New(info.Env());
+    const auto set = [&](const char* name, int64_t value) { device.Set(name, Napi::Number::New(info.Env(), static_cast<double>(value))); };
+    device.Set("device", "cuda:" + std::to_string(used[i].index));
+    set("allocatedBytes", used[i].allocated);
+    set("allocatedPeakBytes", used[i].peak_allocated);
+    set("reservedBytes", used[i].reserved);
+    set("reservedPeakBytes", used[i].peak_reserved);
+    set("retries", used[i].retries);
+    devices.Set(i, device);
+  }
+  object.Set("devices", devices);
   return object;
 }
 
 Napi::Value reset_peak_memory(const Napi::CallbackInfo& info) {
-  return AddonEnv::of(info.Env()).run_void(info.Env(), "resetPeakMemory", [] { engine::HostAllocator::reset_peak(); });
+  return AddonEnv::of(info.Env()).run_void(info.Env(), "resetPeakMemory", [] {
+    engine::HostAllocator::reset_peak();
+    engine::reset_peak_device_memory();
+  });
+}
+
+Napi::Value release_device_memory(const Napi::CallbackInfo& info) {
+  return AddonEnv::of(info.Env()).run_void(info.Env(), "releaseDeviceMemory", [] { engine::release_kept_device_memory(); });
 }
 
 }  // namespace
@@ -146,6 +174,7 @@ void register_runtime(Napi::Env env, Napi::Object exports, AddonEnv&) {
   exports.Set("setRngState", Napi::Function::New(env, set_rng_state, "setRngState"));
   exports.Set("memory", Napi::Function::New(env, memory, "memory"));
   exports.Set("resetPeakMemory", Napi::Function::New(env, reset_peak_memory, "resetPeakMemory"));
+  exports.Set("releaseDeviceMemory", Napi::Function::New(env, release_device_memory, "releaseDeviceMemory"));
 }
 
 }  // namespace siam::binding

@@ -1,5 +1,6 @@
 // NativeStepGraph of lib/native/addon-graph.ts, and what there is of siamfcpp_cuda.so.
 #include "../base/error.h"
+#include "../core/cuda/jit.h"
 #include "../engine/step_graph.h"
 
 #include "model.h"
@@ -94,9 +95,11 @@ Napi::Value create_step_graph(const Napi::CallbackInfo& info) {
         if (!device.is_cuda()) throw SiamException("ERR_DEVICE", "createStepGraph: expected a model on a CUDA device but received one on " + device.str());
         auto watched = [holder, scaler] {
           const void* scale = scaler && scaler->scale_tensor().defined() ? scaler->scale_tensor().const_data_ptr() : nullptr;
-          return engine::StepGraph::State{holder->model->is_training(), reinterpret_cast<uint64_t>(scale)};
+          return engine::StepGraph::State{holder->model->is_training(), core::cuda::enabled(), reinterpret_cast<uint64_t>(scale)};
         };
-        return std::make_shared<engine::StepGraph>(extension.make_graph(device.index()), std::move(parameters), std::move(watched));
+        // Whether a loss was finite: a tensor of the graph, which step() looks at.
+        auto remember = [sgd]() -> engine::StepGraph::Restore { return [sgd, seeds = sgd->seeds()] { sgd->set_seeds(seeds); }; };
+        return std::make_shared<engine::StepGraph>(extension.make_graph(device.index()), std::move(parameters), std::move(watched), std::move(remember));
       },
       [](Napi::Env env, GraphPtr& graph) -> Napi::Value { return StepGraphHandle::wrap(env, AddonEnv::of(env).step_graph_class, graph); });
 }

@@ -89,10 +89,11 @@ Napi::Value tensor_from(const Napi::CallbackInfo& info) {
   AddonEnv& addon = AddonEnv::of(env);
   auto raw = std::make_shared<RawTensor>();
   auto slot = std::make_shared<TensorSlot>();
+  c10::Device device = c10::kCPU;
   try {
     *raw = raw_from_js(info[0]);
     // Looked at here: a failure on the engine thread would surface at some later, unrelated promise.
-    const c10::Device device(info[1].As<Napi::String>().Utf8Value());
+    device = engine::device_named(info[1].As<Napi::String>().Utf8Value());
     engine::require_device(device);
   } catch (const Napi::Error&) {
     throw;
@@ -101,7 +102,7 @@ Napi::Value tensor_from(const Napi::CallbackInfo& info) {
   }
   slot->shape = raw->shape;
   slot->dtype = raw->dtype;
-  slot->device = info[1].As<Napi::String>().Utf8Value();
+  slot->device = device.str();
   bool requires_grad = false, interleaved = false;
   if (info.Length() > 2 && info[2].IsObject()) {
     const auto options = info[2].As<Napi::Object>();
@@ -109,8 +110,8 @@ Napi::Value tensor_from(const Napi::CallbackInfo& info) {
     interleaved = options.Has("memoryFormat") && text(options, "memoryFormat") == "channels_last";
   }
   // FIFO: whatever uses the handle comes after this task.
-  addon.post("Tensor.from", [raw, slot, requires_grad, interleaved] {
-    at::Tensor tensor = tensor_from_raw(*raw).to(c10::Device(slot->device));
+  addon.post("Tensor.from", [raw, slot, device, requires_grad, interleaved] {
+    at::Tensor tensor = tensor_from_raw(*raw).to(device);
     if (interleaved) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
     slot->tensor = tensor.requires_grad_(requires_grad);
   });

@@ -7,6 +7,7 @@
 #include "googlenet.h"
 #include "script_backbone.h"
 #include "shufflenet.h"
+#include "stem_fold.h"
 
 namespace siam::core {
 
@@ -25,20 +26,11 @@ void truncated_normal_(at::Tensor weight, double std) {
 }  // namespace
 
 at::Tensor Backbone::prepare(const at::Tensor& image, const ComputeMode& mode) const {
-  if (image.device().is_cuda() && mode.format == at::MemoryFormat::ChannelsLast) {
-    const at::Tensor prepared = cuda::image_pixels(image, mode.dtype, {});
+  if (image.device().is_cuda()) {
+    const at::Tensor prepared = cuda::image(image, mode, {});
     if (prepared.defined()) return prepared;
   }
-  return image.to(mode.dtype).contiguous(mode.format);
-}
-
-at::Tensor AlexNetImpl::prepare(const at::Tensor& image, const ComputeMode& mode) const {
-  // 11×11 over 3 channels is no work that tensor cores take well; 6×6 over 16 is.
-  if (image.device().is_cuda() && mode.format == at::MemoryFormat::ChannelsLast && cuda::blocks_wanted()) {
-    const at::Tensor prepared = cuda::image_blocks(image, mode.dtype, {});
-    if (prepared.defined()) return prepared;
-  }
-  return Backbone::prepare(image, mode);
+  return mode.fold ? fold_image(image, mode.dtype) : image.to(mode.dtype).contiguous(mode.format);
 }
 
 AlexNetImpl::AlexNetImpl() {

@@ -24,10 +24,11 @@ struct BackboneOptions {
 class Backbone : public torch::nn::Module {
  public:
   /// An image as forward() takes it. A backbone that was trained on normalised RGB images makes them here, in float32, before any cast.
-  /// @param image [N,3,H,W] BGR 0..255, uint8 or float32     @returns [N,3,H,W] in the mode's dtype and memory format
-  /// A backbone whose first convolution has stride 2 may give blocks of 2×2 pixels on CUDA: [N,16,⌈H/2⌉,⌈W/2⌉] (cuda/image.h).
+  /// @param image [N,3,H,W] BGR 0..255, uint8 or float32     @returns [N,3,H,W] in the mode's dtype and memory format, folded where the mode says so
   virtual at::Tensor prepare(const at::Tensor& image, const ComputeMode& mode) const;
-  /// @param x [N,3,H,W], what prepare() made     @returns [N,width(),H',W'], total stride 8
+  /// Whether the first convolution can take its image folded (stem_fold.h): stride 2, an odd kernel, no padding.
+  virtual bool can_fold() const { return false; }
+  /// @param x what prepare() made: [N,3,H,W], or folded     @returns [N,width(),H',W'], total stride 8
   virtual at::Tensor forward(const at::Tensor& x) = 0;
   virtual int64_t width() const = 0;
 };
@@ -36,7 +37,7 @@ class Backbone : public torch::nn::Module {
 class AlexNetImpl : public Backbone {
  public:
   AlexNetImpl();
-  at::Tensor prepare(const at::Tensor& image, const ComputeMode& mode) const override;
+  bool can_fold() const override { return true; }
   at::Tensor forward(const at::Tensor& x) override;
   int64_t width() const override { return 256; }
 
@@ -48,6 +49,7 @@ class AlexNetImpl : public Backbone {
 class TinyConvImpl : public Backbone {
  public:
   TinyConvImpl();
+  bool can_fold() const override { return true; }
   at::Tensor forward(const at::Tensor& x) override;
   int64_t width() const override { return 64; }
 

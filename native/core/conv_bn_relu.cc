@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cuda/image.h"
+#include "stem_fold.h"
 
 namespace siam::core {
 
@@ -39,11 +39,10 @@ void count_batch(const at::Tensor& counter) {
   }
 }
 
-const at::Tensor& ConvUnit::weight_as(at::ScalarType dtype, bool blocks) {
-  if (conv->weight.scalar_type() == dtype && !blocks) return conv->weight;
-  const int64_t channels = blocks ? cuda::kBlockChannels : conv->weight.size(1);
-  if (!cast_weight_.defined() || cast_weight_.scalar_type() != dtype || cast_weight_.size(1) != channels || (at::GradMode::is_enabled() && cast_weight_.requires_grad() != conv->weight.requires_grad())) {
-    cast_weight_ = blocks ? cuda::block_weight(conv->weight.to(dtype)) : conv->weight.to(dtype);
+const at::Tensor& ConvUnit::weight_as(at::ScalarType dtype) {
+  if (conv->weight.scalar_type() == dtype) return conv->weight;
+  if (!cast_weight_.defined() || cast_weight_.scalar_type() != dtype || (at::GradMode::is_enabled() && cast_weight_.requires_grad() != conv->weight.requires_grad())) {
+    cast_weight_ = conv->weight.to(dtype);
   }
   return cast_weight_;
 }
@@ -53,11 +52,10 @@ std::optional<at::Tensor> ConvUnit::bias_as(at::ScalarType dtype) const {
 }
 
 at::Tensor ConvUnit::convolve(const at::Tensor& x, const std::optional<at::Tensor>& bias) {
-  // The first convolution's image may come as blocks of 2×2 pixels (cuda/image.h): then the stride is in the blocks.
-  const bool blocks = x.size(1) == cuda::kBlockChannels && options_.in == 3;
-  const int64_t step = blocks ? 1 : options_.stride;
-  const std::array<int64_t, 2> stride{step, step}, dilation{1, 1};
-  return at::conv2d(x, weight_as(x.scalar_type(), blocks), bias, at::IntArrayRef(stride), at::IntArrayRef(*options_.padding), at::IntArrayRef(dilation), options_.groups);
+  const std::array<int64_t, 2> one{1, 1};
+  if (is_folded(x, conv->weight)) return at::conv2d(x, fold_weight(weight_as(x.scalar_type())), bias, at::IntArrayRef(one), at::IntArrayRef(*options_.padding), at::IntArrayRef(one));
+  const std::array<int64_t, 2> stride{options_.stride, options_.stride}, dilation{1, 1};
+  return at::conv2d(x, weight_as(x.scalar_type()), bias, at::IntArrayRef(stride), at::IntArrayRef(*options_.padding), at::IntArrayRef(dilation), options_.groups);
 }
 
 at::Tensor ConvUnit::normalise(const at::Tensor& x, const PoolShape* pool) {

@@ -12,10 +12,12 @@
 
 namespace siam::core {
 
-/// How activations are computed; parameters are always float32.
+/// How activations are computed: float32, bfloat16, or (CUDA) float16; parameters are always float32.
 struct ComputeMode {
   at::ScalarType dtype = at::kFloat;
   at::MemoryFormat format = at::MemoryFormat::Contiguous;
+  /// Images come folded (stem_fold.h).
+  bool fold = false;
 };
 
 struct ConvBnReluOptions {
@@ -68,8 +70,7 @@ class ConvUnit {
   torch::nn::BatchNorm2d bn{nullptr};
 
  private:
-  /// @param blocks  for an image of blocks of 2×2 pixels (cuda/image.h)
-  const at::Tensor& weight_as(at::ScalarType dtype, bool blocks);
+  const at::Tensor& weight_as(at::ScalarType dtype);
   std::optional<at::Tensor> bias_as(at::ScalarType dtype) const;
   at::Tensor convolve(const at::Tensor& x, const std::optional<at::Tensor>& bias);
   at::Tensor normalise(const at::Tensor& x, const PoolShape* pool);

@@ -94,9 +94,9 @@ Inception3Impl::Inception3Impl(int64_t crop_pad) : crop_pad_(crop_pad) {
 
 at::Tensor Inception3Impl::prepare(const at::Tensor& image, const ComputeMode& mode) const {
   constexpr double kHalf = 255 / 2.0;
-  if (image.device().is_cuda() && mode.format == at::MemoryFormat::ChannelsLast) {
+  if (image.device().is_cuda()) {
     constexpr auto kMiddle = static_cast<float>(kHalf);
-    const at::Tensor prepared = cuda::image_pixels(image, mode.dtype, {1, {kMiddle, kMiddle, kMiddle}, {kMiddle, kMiddle, kMiddle}, /*swap=*/true});
+    const at::Tensor prepared = cuda::image(image, mode, {1, {kMiddle, kMiddle, kMiddle}, {kMiddle, kMiddle, kMiddle}, /*swap=*/true});
     if (prepared.defined()) return prepared;
   }
   return Backbone::prepare(rgb_float(image).sub_(kHalf).div_(kHalf), mode);

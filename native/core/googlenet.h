@@ -39,6 +39,7 @@ class Inception3Impl : public Backbone {
   /// @param crop_pad  cells cut off each side of the features
   explicit Inception3Impl(int64_t crop_pad);
   at::Tensor prepare(const at::Tensor& image, const ComputeMode& mode) const override;
+  bool can_fold() const override { return true; }
   /// @throws ERR_SHAPE when the crop leaves nothing
   at::Tensor forward(const at::Tensor& x) override;
   int64_t width() const override { return 256; }

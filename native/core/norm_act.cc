@@ -9,6 +9,7 @@
 #include "cuda/batch_norm.h"
 #include "dispatch.h"
 #include "kernels/batch_norm.h"
+#include "synced_norm.h"
 
 namespace siam::core {
 
@@ -76,6 +77,8 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
     const float* offset = conv_bias.has_value() ? data<float>(*conv_bias) : nullptr;
     float *rm = data<float>(running_mean), *rv = data<float>(running_var);
     at::Tensor y = at::empty_like(x);
+    const StatisticsExchangePtr exchange = training ? current_statistics_exchange() : nullptr;
+    double count = static_cast<double>(l.R);
     dispatch_cpu(x, [&](auto tag) {
       using T = decltype(tag);
       const T* px = data<T>(x);
@@ -85,12 +88,13 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
         two_sums(
             l, sum, square_sum, [&](int64_t b, int64_t e, double* s, double* q) { kernels::bn_sums_planar(px, l.N, l.C, l.P, b, e, s, q); },
             [&](int64_t b, int64_t e, double* s, double* q) { kernels::bn_sums_rows(px, l.C, b, e, s, q); });
+        if (exchange) count = exchange_two_sums(*exchange, sum, square_sum, count);
         for (int64_t c = 0; c < l.C; c++) {
-          const double m = sum[c] / static_cast<double>(l.R);
-          const double variance = std::max(0.0, square_sum[c] / static_cast<double>(l.R) - m * m);
+          const double m = sum[c] / count;
+          const double variance = std::max(0.0, square_sum[c] / count - m * m);
           mean[c] = static_cast<float>(m);
           inv_std[c] = static_cast<float>(1.0 / std::sqrt(variance + eps));
-          const double unbiased = l.R > 1 ? variance * static_cast<double>(l.R) / static_cast<double>(l.R - 1) : variance;
+          const double unbiased = count > 1 ? variance * count / (count - 1) : variance;
           rm[c] = static_cast<float>(momentum * (m + (offset != nullptr ? offset[c] : 0.0f)) + (1 - momentum) * rm[c]);
           rv[c] = static_cast<float>(momentum * unbiased + (1 - momentum) * rv[c]);
         }
@@ -112,6 +116,8 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
     ctx->saved_data["training"] = training;
     ctx->saved_data["relu"] = relu;
     ctx->saved_data["has_offset"] = conv_bias.has_value();
+    ctx->saved_data["count"] = count;
+    if (exchange) ctx->saved_data["exchange"] = c10::IValue::make_capsule(exchange);
     return y;
   }
 
@@ -139,8 +145,15 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
       for (int64_t c = 0; c < l.C; c++) {
         data<float>(d_bias)[c] = static_cast<float>(sum_g[c]);
         data<float>(d_weight)[c] = static_cast<float>(sum_gx[c] * inv_std[c]);
+      }
+      // The parameters' gradients above stay this rank's: whoever averages gradients averages them, too.
+      const auto exchange = ctx->saved_data.find("exchange");
+      if (exchange != ctx->saved_data.end()) {
+        exchange_two_sums(*c10::static_intrusive_pointer_cast<StatisticsExchange>(exchange->second.toCapsule()), sum_g, sum_gx, 0);
+      }
+      const double count = ctx->saved_data["count"].toDouble();
+      for (int64_t c = 0; c < l.C; c++) {
         if (training) {
-          const double count = static_cast<double>(l.R);
           const double slope = -static_cast<double>(scale[c]) * inv_std[c] * inv_std[c] * sum_gx[c] / count;
           b_of[c] = static_cast<float>(slope);
           c_of[c] = static_cast<float>(-static_cast<double>(scale[c]) * sum_g[c] / count - slope * mean[c]);
@@ -173,6 +186,7 @@ at::Tensor batch_norm_act(const at::Tensor& x, const std::optional<at::Tensor>& 
   if (has_cpu_kernel(x) && (training || is_interleaved(x))) {
     return BatchNormAct::apply(x, conv_bias, state.weight, state.bias, state.running_mean, state.running_var, training, state.momentum, state.eps, relu);
   }
+  if (training && current_statistics_exchange()) return synced_batch_norm_act(x, conv_bias, state, current_statistics_exchange(), relu);
   if (x.device().is_cuda()) {
     const at::Tensor y = cuda::batch_norm_act(x, conv_bias, state, training, relu);
     if (y.defined()) return y;
@@ -189,7 +203,7 @@ int64_t PoolShape::size(int64_t in) const {
 
 at::Tensor batch_norm_relu_pool(const at::Tensor& x, const std::optional<at::Tensor>& conv_bias, NormState& state, bool training, const PoolShape& pool) {
   check_values(x, training);
-  if (x.device().is_cuda()) {
+  if (x.device().is_cuda() && !(training && current_statistics_exchange())) {
     const at::Tensor y = cuda::batch_norm_relu_pool(x, conv_bias, state, training, pool);
     if (y.defined()) return y;
   }

@@ -63,8 +63,8 @@ ShuffleNetV2Impl::ShuffleNetV2Impl(const ShuffleNetWidths& widths, int64_t crop_
 }
 
 at::Tensor ShuffleNetV2Impl::prepare(const at::Tensor& image, const ComputeMode& mode) const {
-  if (image.device().is_cuda() && mode.format == at::MemoryFormat::ChannelsLast) {
-    const at::Tensor prepared = cuda::image_pixels(image, mode.dtype, {255, kMean, kDeviation, /*swap=*/true});
+  if (image.device().is_cuda()) {
+    const at::Tensor prepared = cuda::image(image, mode, {255, kMean, kDeviation, /*swap=*/true});
     if (prepared.defined()) return prepared;
   }
   if (!mean_.defined() || mean_.device() != image.device()) {

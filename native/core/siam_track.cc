@@ -6,16 +6,21 @@
 #include "dispatch.h"
 #include "random.h"
 #include "script_backbone.h"
+#include "stem_fold.h"
 #include "xcorr.h"
 
 namespace siam::core {
 
 SiamTrackImpl::SiamTrackImpl(const SiamTrackOptions& options) : options_(options) {
+  if (options.mode.dtype == at::kHalf && options.device.is_cpu()) {
+    throw SiamException("ERR_CONFIG", "SiamTrack: expected the precision fp32 or bf16 on the CPU but received fp16, which CPUs have no fast arithmetic for; bf16 is as fast there as fp16 on a GPU, and needs no loss scaling");
+  }
   const std::lock_guard<std::mutex> alone(default_generator_mutex());  // until the last weight is drawn
   at::manual_seed(options.seed);
   options_.backbone.mode = options.mode;
   options_.backbone.device = options.device;
   basemodel_ = make_backbone(options_.backbone);
+  options_.mode.fold = basemodel_->can_fold() && folds_stem(options.mode.dtype, options.mode.format, options.device);
   if (basemodel_->width() != options.head_width || options.head.width != options.head_width) {
     throw SiamException("ERR_CONFIG", "SiamTrack: expected head_width " + std::to_string(basemodel_->width()) + " (the width of " + options.backbone.name +
                                           ") in task_head and task_model but received " + std::to_string(options.head.width) + " and " +

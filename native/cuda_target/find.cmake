@@ -10,10 +10,11 @@ set(nccl_wanted 2.28)
 # Headers of an older one lack what torch's headers call.
 set(cudart_wanted 12000)
 
-if(NOT SIAMFCPP_CUDA_TARGET)
+# Not if(NOT …): OFF is an answer, too.
+if("${SIAMFCPP_CUDA_TARGET}" STREQUAL "")
   set(SIAMFCPP_CUDA_TARGET "$ENV{SIAMFCPP_CUDA_TARGET}")
 endif()
-if(NOT SIAMFCPP_CUDA_TARGET)
+if("${SIAMFCPP_CUDA_TARGET}" STREQUAL "")
   set(SIAMFCPP_CUDA_TARGET AUTO)
 endif()
 if(NOT SIAMFCPP_CUDA_TARGET MATCHES "^(AUTO|ON|OFF)$")

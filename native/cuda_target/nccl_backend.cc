@@ -5,6 +5,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
 #include <cstdlib>
+#include <string>
 
 namespace siam::cuda_target {
 namespace {
@@ -44,7 +45,16 @@ c10::intrusive_ptr<c10d::Backend> make_nccl(const c10::intrusive_ptr<c10d::Store
   auto backend = c10::make_intrusive<Nccl>(store, options, std::move(settings));
   backend->setBoundDeviceId(device);
   // Now, not at the first exchange: two ranks on one GPU, or no way between two machines, then show at the start.
-  backend->eagerConnectSingleDevice(device);
+  try {
+    backend->eagerConnectSingleDevice(device);
+  } catch (const c10::Error& error) {
+    // torch puts what NCCL says last, after where in its own sources the call was.
+    const std::string text = error.what_without_backtrace(), mark = "Last error:\n";
+    const size_t at = text.find(mark);
+    if (at == std::string::npos || at + mark.size() >= text.size()) throw;
+    const std::string said = text.substr(at + mark.size());
+    C10_THROW_ERROR(DistBackendError, "NCCL: " + said.substr(0, said.find('\n')) + " (NCCL_DEBUG=INFO in the environment tells more)");
+  }
   return backend;
 }
 

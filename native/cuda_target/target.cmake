@@ -8,8 +8,11 @@ if(CUDA_TARGET_HEADERS)
     list(APPEND cuda_sources native/cuda_target/nccl_backend.cc)
   endif()
   add_library(siamfcpp_cuda SHARED ${cuda_sources})
+  # Two of the shim's headers have names that our files may not have.
+  file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/cuda_shim/cublasLt.h" CONTENT "#include <cublas_lt.h>\n")
+  file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/cuda_shim/cusolverDn.h" CONTENT "#include <cusolver_dn.h>\n")
   # The shim first: it stands in for the headers of half a dozen libraries that torch's headers include and nothing of ours uses.
-  target_include_directories(siamfcpp_cuda SYSTEM BEFORE PRIVATE native/cuda_target/shim)
+  target_include_directories(siamfcpp_cuda SYSTEM BEFORE PRIVATE native/cuda_target/shim "${CMAKE_BINARY_DIR}/cuda_shim")
   target_include_directories(siamfcpp_cuda SYSTEM PRIVATE ${TORCH_INCLUDES} "${CUDA_TARGET_HEADERS}")
   if(CUDA_TARGET_NCCL)
     target_include_directories(siamfcpp_cuda SYSTEM PRIVATE "${CUDA_TARGET_NCCL}")

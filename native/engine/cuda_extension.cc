@@ -60,4 +60,10 @@ const CudaExtension& require_cuda_extension(const char* what) {
   throw SiamException("ERR_SETUP", std::string(what) + " cannot be used: " + report.reason);
 }
 
+const CudaExtension& require_nccl() {
+  const CudaExtension& extension = require_cuda_extension("NCCL");
+  if (extension.make_nccl != nullptr) return extension;
+  throw SiamException("ERR_SETUP", "NCCL cannot be used: " + cuda_extension().path + " was built without it; npm run setup builds it in where nccl.h of libtorch's version is found (the package nvidia-nccl beside torch)");
+}
+
 }  // namespace siam::engine

@@ -90,5 +90,7 @@ const CudaExtensionReport& cuda_extension();
 
 /// @param what  "CUDA graphs", for the message     @throws ERR_SETUP where the library is not there, ERR_DEVICE where there is no CUDA
 const CudaExtension& require_cuda_extension(const char* what);
+/// The same for make_nccl, which is not null then. @throws ERR_SETUP also where the library was built without NCCL's header
+const CudaExtension& require_nccl();
 
 }  // namespace siam::engine

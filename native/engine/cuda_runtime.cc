@@ -101,6 +101,15 @@ void require_device(c10::Device device) {
   if (device.index() >= runtime.device_count) throw SiamException("ERR_DEVICE", what + ", only " + std::to_string(runtime.device_count) + ", counted from 0");
 }
 
+c10::Device device_named(const std::string& name) {
+  const c10::Device device(name);
+  return device.is_cuda() && !device.has_index() ? c10::Device(c10::DeviceType::CUDA, 0) : device;
+}
+
+void make_current(c10::Device device) {
+  if (device.is_cuda()) c10::impl::getDeviceGuardImpl(device.type())->setDevice(device);
+}
+
 std::string explain_missing_library(const std::string& error, const std::string& library) {
   const std::string missing = ": cannot open shared object file";
   const size_t end = error.find(missing);

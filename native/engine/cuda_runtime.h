@@ -42,6 +42,13 @@ std::vector<CudaDevice> cuda_devices();
 /// @throws ERR_DEVICE unless it is the CPU or a CUDA device that is there. Any thread.
 void require_device(c10::Device device);
 
+/// A device by its name; "cuda" is the first one whatever the thread's current device is.
+/// @throws c10::Error for a name that libtorch does not know
+c10::Device device_named(const std::string& name);
+
+/// Makes a CUDA device the current one of this thread: what asks for no particular device then makes no context on another. Engine thread.
+void make_current(c10::Device device);
+
 /// What to say of a library that the loader could not open.
 /// @param error    dlerror()'s text      @param library  the path that was asked for
 std::string explain_missing_library(const std::string& error, const std::string& library);

@@ -35,7 +35,7 @@ class CopyDevice {
   virtual std::unique_ptr<DeviceMark> mark(c10::Device device) = 0;
 };
 
-/// libtorch's devices: non-blocking copies on the current stream, and events on it.
+/// libtorch's devices: non-blocking copies on a stream of their own, which the current stream waits for.
 std::shared_ptr<CopyDevice> torch_device();
 
 /// One for an environment. Thread: engine, but for held(), and for drain() once the engine has stopped.

@@ -21,8 +21,8 @@ std::vector<at::Tensor> copies(const std::vector<at::Tensor>& tensors) {
 
 }  // namespace
 
-StepGraph::StepGraph(std::unique_ptr<CudaGraph> graph, std::vector<at::Tensor> parameters, std::function<State()> watched)
-    : parameters_(std::move(parameters)), watched_(std::move(watched)), graph_(std::move(graph)) {}
+StepGraph::StepGraph(std::unique_ptr<CudaGraph> graph, std::vector<at::Tensor> parameters, std::function<State()> watched, std::function<Restore()> remember)
+    : parameters_(std::move(parameters)), watched_(std::move(watched)), remember_(std::move(remember)), graph_(std::move(graph)) {}
 
 StepGraph::~StepGraph() = default;
 
@@ -41,6 +41,7 @@ void StepGraph::end(const std::vector<at::Tensor>& results) {
   for (const auto& parameter : parameters_) {
     if (parameter.grad().defined()) gradients_.emplace_back(parameter, parameter.grad());
   }
+  if (remember_) restore_ = remember_();
   captured_ = state();
 }
 
@@ -63,6 +64,7 @@ std::vector<at::Tensor> StepGraph::replay(const std::vector<at::Tensor>& batch) 
   for (size_t i = 0; i < batch.size(); i++) batch_[i].copy_(batch[i], /*non_blocking=*/true);
   graph_->replay();
   for (auto& [parameter, gradient] : gradients_) parameter.mutable_grad() = gradient;
+  if (restore_) restore_();
   return copies(results_);
 }
 
@@ -89,6 +91,7 @@ void StepGraph::drop_capture() {
   batch_.clear();
   results_.clear();
   gradients_.clear();
+  restore_ = nullptr;
 }
 
 }  // namespace siam::engine

@@ -23,9 +23,12 @@ namespace siam::engine {
 class StepGraph {
  public:
   using State = std::vector<uint64_t>;
+  using Restore = std::function<void()>;
 
   /// @param parameters  that the optimizer steps     @param watched  more numbers whose change makes the graph unfit: addresses, switches
-  StepGraph(std::unique_ptr<CudaGraph> graph, std::vector<at::Tensor> parameters, std::function<State()> watched);
+  /// @param remember  asked after the capture for what the host holds of a step besides gradients: what it returns puts that back after each
+  ///   replay, in which nothing of the host's own part runs
+  StepGraph(std::unique_ptr<CudaGraph> graph, std::vector<at::Tensor> parameters, std::function<State()> watched, std::function<Restore()> remember = {});
   ~StepGraph();
   StepGraph(const StepGraph&) = delete;
   StepGraph& operator=(const StepGraph&) = delete;
@@ -52,9 +55,11 @@ class StepGraph {
 
   const std::vector<at::Tensor> parameters_;
   const std::function<State()> watched_;
+  const std::function<Restore()> remember_;
   std::vector<at::Tensor> batch_;  ///< what the captured step reads
   std::vector<at::Tensor> results_;
   std::vector<std::pair<at::Tensor, at::Tensor>> gradients_;  ///< parameter, its gradient
+  Restore restore_;
   std::optional<State> captured_;  ///< the state at the capture; none: there is no capture
   std::unique_ptr<CudaGraph> graph_;  // last member, so that it goes first: the tensors above lie in its memory, which outlives it as long as they do
 };

@@ -18,7 +18,7 @@ export function probeGpu(root) {
   try {
     return JSON.parse(result.stdout)
   } catch {
-    return { available: false, broken: true, reason: `the addon does not load: ${result.stderr.trim().split('\n').find((line) => /Error\b/.test(line)) ?? result.reason}` }
+    return { available: false, broken: true, reason: `the addon does not load: ${result.stderr.split('\n').find((line) => /^\s*\w*Error\b/.test(line))?.trim() ?? result.reason}` }
   }
 }
 

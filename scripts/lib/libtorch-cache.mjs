@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, st
 import path from 'node:path'
 import { cacheFolder, findLibtorch, LIBTORCH_VERSION, libtorchFingerprint, loadProblem, MIN_PYTHON, rejectLibtorch } from './libtorch.mjs'
 import { withLock } from './lock.mjs'
+import { provideCuda } from './libtorch-cuda.mjs'
+import { pipInstall } from './pip-target.mjs'
 import { openLog, SetupFailure } from './report.mjs'
-import { remediesFor, runTool } from './run-tool.mjs'
+import { remediesFor } from './run-tool.mjs'
 import { readState, writeState } from './state.mjs'
 
 /** libtorch_cpu.so of the wheel needs these two CUDA libraries to load, also on a machine without a GPU. */
@@ -47,7 +49,8 @@ export async function provideLibtorch(root, progress) {
     }
   }
   writeState(root, { verifiedLibtorch: libtorchFingerprint(search.found.path), libtorch: search.found })
-  return { ...search.found, outcome: `${how}: ${search.found.path} (${search.found.source})` }
+  const cuda = await provideCuda(root, search, progress)
+  return { ...search.found, outcome: `${how}: ${search.found.path} (${search.found.source})${cuda}` }
 }
 
 function checkPython(search) {
@@ -120,15 +123,9 @@ async function download(root, search, target, parent, progress) {
   const staging = mkdtempSync(path.join(parent, '.staging-'))
   const log = openLog(root, 'libtorch')
   try {
-    const files = path.join(staging, 'files')
-    const temporary = path.join(staging, 'tmp')
-    mkdirSync(temporary)
     progress(`downloading ${REQUIREMENTS.join(', ')} (about 0.6 GB)`)
-    const args = ['-m', 'pip', 'install', '--no-deps', '--only-binary=:all:', '--no-cache-dir', '--no-compile', '--progress-bar', 'off', '--target', files, ...REQUIREMENTS]
-    // TMPDIR beside the target: one disk to check and to fill, and pip's last step is a rename. A user's own --user or
-    // "only in a virtual environment" setting does not fit --target.
-    const env = { ...process.env, TMPDIR: temporary, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0', PIP_DISABLE_PIP_VERSION_CHECK: '1' }
-    const result = await runTool(search.python.file, args, { cwd: staging, env, log, onLine: progress })
+    const result = await pipInstall(search.python.file, { requirements: REQUIREMENTS, staging, log, progress })
+    const { files } = result
     if (!result.ok) {
       throw new SetupFailure(`python3 -m pip install ${REQUIREMENTS.join(' ')}: ${result.reason}`, {
         tail: result.tail,

@@ -43,11 +43,11 @@ export function rejectLibtorch(folder) {
 }
 
 /**
- * Loads libtorch_cpu.so in a process of its own: a library whose dependencies are missing is found out here, with its name.
+ * Loads one of its libraries in a process of its own: one whose dependencies are missing is found out here, with its name.
  * @returns {string | undefined} the loader's message, or undefined when it loads
  */
-export function loadProblem(folder) {
-  const library = path.join(folder, 'lib', 'libtorch_cpu.so')
+export function loadProblem(folder, name = 'libtorch_cpu.so') {
+  const library = path.join(folder, 'lib', name)
   // dlopen of a library that is no addon ends in "did not self-register": by then it and all it needs are loaded.
   const script = `try { process.dlopen({ exports: {} }, process.argv[1]) } catch (error) {
     if (/self-register/.test(error.message)) process.exit(0)

@@ -4,6 +4,7 @@ import type { NativeModel } from '../../lib/native/addon.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { goldenJson, goldenTensors, l2, maxAbsDifference, numbers, poolBatch } from './golden.ts'
 import { goldenModels, goldenPass, goldenSpec, type GoldenName } from './golden-models.ts'
+import { Nearness } from './nearness.ts'
 import { architecture, ruleWeights, ruleWeightsWithStatistics, sha256Of } from './rule-weights.ts'
 
 interface Gradient { l2: number; sum: number; idx: number[]; val: number[] }
@@ -36,8 +37,17 @@ function subsampled(features: Float32Array, batch: number): Float32Array {
   return Float32Array.from(kept)
 }
 
-export function describeForward(name: GoldenName): void {
+/** Where the network runs, and how much more than on the CPU it may deviate there. */
+export interface OnDevice {
+  device: string
+  /** Every numeric limit times this. Default 1. */
+  slack?: number
+}
+
+export function describeForward(name: GoldenName, { device, slack = 1 }: OnDevice = { device: 'cpu' }): void {
   const { limits } = goldenModels[name]
+  const near = new Nearness()
+  const below = (quantity: string, value: number, limit: number, detail?: string): void => near.below(quantity, value, slack * limit, detail)
   const golden = goldenJson<Golden>(`forward_${name}.json`)
   const tensors = goldenTensors(`forward_${name}.safetensors`)
   const wanted = (key: string) => numbers(tensors.get(key)!)
@@ -51,8 +61,11 @@ export function describeForward(name: GoldenName): void {
 
   describe.each(['contiguous', 'channels_last'] as const)('%s', (memoryFormat) => {
     let model: NativeModel
-    const ready = loadAddon().createModel(goldenSpec(name, { memoryFormat })).then((made) => (model = made))
-    afterAll(() => model.dispose())
+    const ready = loadAddon().createModel(goldenSpec(name, { memoryFormat, device })).then((made) => (model = made))
+    afterAll(() => {
+      model.dispose()
+      if (device !== 'cpu') near.print(`${name} ${memoryFormat} on ${device}`)
+    })
 
     it('names, shapes, dtypes and their order are the original\'s', async () => {
       await ready
@@ -71,18 +84,18 @@ export function describeForward(name: GoldenName): void {
       await ready
       await model.loadStateDict(ruleWeightsWithStatistics(name))
       model.setTraining(false)
-      const result = await goldenPass(model, name, batch)
-      expect(maxAbsDifference(result.cls, wanted('evalbn.cls'))).toBeLessThan(limits.evalLogits)
-      expect(maxAbsDifference(result.ctr, wanted('evalbn.ctr'))).toBeLessThan(limits.evalLogits)
-      expect(maxAbsDifference(result.box, wanted('evalbn.box'))).toBeLessThan(limits.evalBox)
-      expect(maxAbsDifference(result.cls.map(sigmoid), wanted('eval.cls_prob'))).toBeLessThan(limits.probability)
-      expect(maxAbsDifference(result.ctr.map(sigmoid), wanted('eval.ctr_prob'))).toBeLessThan(limits.probability)
-      expect(maxAbsDifference(result.cls.map((logit, i) => sigmoid(logit) * sigmoid(result.ctr[i]!)), wanted('eval.score'))).toBeLessThan(limits.probability)
-      compareFeatures(subsampled(result.corrFea, golden.pool_indices.length), wanted('eval.corr_fea_sub'))
+      const result = await goldenPass(model, name, batch, device)
+      below('logits', maxAbsDifference(result.cls, wanted('evalbn.cls')), limits.evalLogits, 'cls')
+      below('logits', maxAbsDifference(result.ctr, wanted('evalbn.ctr')), limits.evalLogits, 'ctr')
+      below('box', maxAbsDifference(result.box, wanted('evalbn.box')), limits.evalBox)
+      below('probability', maxAbsDifference(result.cls.map(sigmoid), wanted('eval.cls_prob')), limits.probability, 'cls_prob')
+      below('probability', maxAbsDifference(result.ctr.map(sigmoid), wanted('eval.ctr_prob')), limits.probability, 'ctr_prob')
+      below('probability', maxAbsDifference(result.cls.map((logit, i) => sigmoid(logit) * sigmoid(result.ctr[i]!)), wanted('eval.score')), limits.probability, 'score')
+      compareFeatures(subsampled(result.corrFea, golden.pool_indices.length), wanted('eval.corr_fea_sub'), below)
       for (const key of ['loss.cls', 'loss.ctr', 'loss.reg', 'extra.iou']) {
-        expect(relative(result.values[key]!, golden.evalbn_scalars_f32[key]!), key).toBeLessThan(limits.loss)
+        below('loss', relative(result.values[key]!, golden.evalbn_scalars_f32[key]!), limits.loss, key)
       }
-      await compareGradients(model, golden.evalbn_grads_f32, golden.evalbn_grads_f64, [], () => limits.evalGradient)
+      await compareGradients(model, { golden: golden.evalbn_grads_f32, exact: golden.evalbn_grads_f64, zero: [], limit: () => limits.evalGradient, below })
     })
 
     it('training mode: logits, boxes, losses, gradients and running statistics', async () => {
@@ -90,31 +103,42 @@ export function describeForward(name: GoldenName): void {
       await model.loadStateDict(weights)
       await resetGradients(model)
       model.setTraining(true)
-      const result = await goldenPass(model, name, batch)
-      expect(maxAbsDifference(result.cls, wanted('train.cls'))).toBeLessThan(limits.trainLogits)
-      expect(maxAbsDifference(result.ctr, wanted('train.ctr'))).toBeLessThan(limits.trainLogits)
-      expect(maxAbsDifference(result.box, wanted('train.box'))).toBeLessThan(limits.trainBox)
-      compareFeatures(subsampled(result.corrFea, golden.pool_indices.length), wanted('train.corr_fea_sub'))
+      const result = await goldenPass(model, name, batch, device)
+      below('train logits', maxAbsDifference(result.cls, wanted('train.cls')), limits.trainLogits, 'cls')
+      below('train logits', maxAbsDifference(result.ctr, wanted('train.ctr')), limits.trainLogits, 'ctr')
+      below('train box', maxAbsDifference(result.box, wanted('train.box')), limits.trainBox)
+      compareFeatures(subsampled(result.corrFea, golden.pool_indices.length), wanted('train.corr_fea_sub'), below)
       for (const key of ['loss.cls', 'loss.ctr', 'loss.reg', 'extra.iou']) {
-        expect(relative(result.values[key]!, golden.scalars_f32[key]!), key).toBeLessThan(limits.loss)
+        below('loss', relative(result.values[key]!, golden.scalars_f32[key]!), limits.loss, key)
       }
       const limitOf = (parameter: string): number => (parameter === 'basemodel.conv1.conv.weight' ? limits.conv1Gradient : limits.gradient)
-      await compareGradients(model, golden.grads_f32, golden.grads_f64, golden.true_zero_grad_params, limitOf)
+      await compareGradients(model, { golden: golden.grads_f32, exact: golden.grads_f64, zero: golden.true_zero_grad_params, limit: limitOf, below })
       const state = new Map((await model.stateDict()).map((tensor) => [tensor.name, tensor]))
       for (const [key, [, norm]] of Object.entries(golden.bn_after_one_train_forward_f32)) {
-        expect(relative(l2(numbers(state.get(key)!)), norm), key).toBeLessThan(limits.statistics)
+        below('statistics', relative(l2(numbers(state.get(key)!)), norm), limits.statistics, key)
       }
       for (const [key, count] of Object.entries(golden.num_batches_tracked)) expect(numbers(state.get(key)!)[0], key).toBe(count)
     })
   })
 }
 
+type Below = (quantity: string, value: number, limit: number, detail?: string) => void
+
+interface GradientComparison {
+  golden: Record<string, Gradient>
+  exact: Record<string, Gradient>
+  /** Parameters whose gradient is mathematically zero. */
+  zero: string[]
+  limit: (parameter: string) => number
+  below: Below
+}
+
 const relative = (value: number, expected: number): number => Math.abs(value - expected) / Math.abs(expected)
 
 /** Relative to the largest value: 5e-5, five times the README's noise of two threads (1e-5). */
-function compareFeatures(features: Float32Array, expected: ArrayLike<number>): void {
+function compareFeatures(features: Float32Array, expected: ArrayLike<number>, below: Below): void {
   const largest = Math.max(...Array.from(expected, Math.abs))
-  expect(maxAbsDifference(features, expected) / largest, 'corr_fea').toBeLessThan(5e-5)
+  below('corr_fea', maxAbsDifference(features, expected) / largest, 5e-5)
 }
 
 /** zero_grad through an optimizer over all parameters. */
@@ -131,7 +155,7 @@ async function resetGradients(model: NativeModel): Promise<void> {
  * float64 run, which is the 4e-4 that golden/README.md gives in brackets: the noise of two float32 runs (rounding alone: 1e-5, below which
  * nothing is asked).
  */
-async function compareGradients(model: NativeModel, golden: Record<string, Gradient>, exact: Record<string, Gradient>, zero: string[], limit: (parameter: string) => number): Promise<void> {
+async function compareGradients(model: NativeModel, { golden, exact, zero, limit, below }: GradientComparison): Promise<void> {
   const names = Object.keys(golden)
   const gradients = await model.gradients(names)
   const largest = Math.max(...Object.values(golden).map((gradient) => gradient.l2))
@@ -143,17 +167,17 @@ async function compareGradients(model: NativeModel, golden: Record<string, Gradi
     const values = numbers(gradient!)
     const expected = golden[parameter]!
     if (zero.includes(parameter)) {
-      expect(l2(values), `${parameter} (mathematically zero)`).toBeLessThan(1e-4 * largest)
+      below('zero gradient', l2(values), 1e-4 * largest, `${parameter} (mathematically zero)`)
       return
     }
     deviations.push(relative(l2(values), expected.l2))
     noise.push(relative(expected.l2, exact[parameter]!.l2))
-    expect(deviations.at(-1), parameter).toBeLessThan(limit(parameter))
+    below('gradient', deviations.at(-1)!, limit(parameter), parameter)
     expected.idx.forEach((index, k) => {
-      expect(Math.abs(values[index]! - expected.val[k]!) / expected.l2, `${parameter}[${index}]`).toBeLessThan(limit(parameter))
+      below('gradient', Math.abs(values[index]! - expected.val[k]!) / expected.l2, limit(parameter), `${parameter}[${index}]`)
     })
   })
-  expect(medianOf(deviations), 'median over the parameters').toBeLessThan(Math.max(1e-5, 2 * medianOf(noise)))
+  below('median gradient', medianOf(deviations), Math.max(1e-5, 2 * medianOf(noise)), 'median over the parameters')
 }
 
 function medianOf(values: readonly number[]): number {

@@ -98,10 +98,10 @@ export interface Pass {
   corrFea: Float32Array
 }
 
-/** One forward pass with losses and backward. */
-export async function goldenPass(model: NativeModel, name: GoldenName, batch: Record<string, RawTensor>): Promise<Pass> {
+/** One forward pass with losses and backward; the model is on `device`. */
+export async function goldenPass(model: NativeModel, name: GoldenName, batch: Record<string, RawTensor>, device = 'cpu'): Promise<Pass> {
   const addon = loadAddon()
-  const tensors = Object.fromEntries(Object.entries(batch).map(([key, raw]) => [key, addon.tensorFrom(raw, 'cpu')]))
+  const tensors = Object.fromEntries(Object.entries(batch).map(([key, raw]) => [key, addon.tensorFrom(raw, device)]))
   const predictions = await model.forward(tensors.im_z!, tensors.im_x!)
   const inputs = { ...predictions, cls_gt: tensors.cls_gt!, ctr_gt: tensors.ctr_gt!, box_gt: tensors.box_gt! }
   const values: Record<string, number> = {}

@@ -107,6 +107,29 @@ ${pip}`,
     return folder
   }
 
+  /**
+   * A libtorch as pip unpacks it at `name`/torch, whose libtorch_cuda.so needs a libcudnn.so.9 that is not there, and says so in its METADATA.
+   * @returns the folder, and a second one with what pip would bring: nvidia/cudnn/lib/libcudnn.so.9
+   */
+  fakeCudaWheel(name: string): { wheel: string; brought: string } {
+    const wheel = path.join(this.folder, name)
+    const brought = path.join(this.folder, `${name}-cuda`)
+    const torch = this.fakeLibtorch(path.join(name, 'torch'))
+    const cudnn = path.join(brought, 'nvidia/cudnn/lib')
+    mkdirSync(cudnn, { recursive: true })
+    mkdirSync(path.join(brought, 'nvidia_cudnn_cu13-9.19.0.56.dist-info'))
+    mkdirSync(path.join(brought, 'bin'))
+    execFileSync('cc', ['-shared', '-fPIC', '-Wl,-soname,libcudnn.so.9', '-x', 'c', '-o', path.join(cudnn, 'libcudnn.so.9'), '-'], { input: 'int cudnn_fake(void) { return 9; }\n' })
+    execFileSync('cc', ['-shared', '-fPIC', '-Wl,--disable-new-dtags,-rpath,$ORIGIN/../../nvidia/cudnn/lib', '-x', 'c', '-o', path.join(torch, 'lib/libtorch_cuda.so'), '-', '-x', 'none', path.join(cudnn, 'libcudnn.so.9')], {
+      input: 'int cudnn_fake(void);\nint siamfcpp_cuda(void) { return cudnn_fake(); }\n',
+    })
+    mkdirSync(path.join(wheel, 'nvidia/cu13'), { recursive: true })
+    mkdirSync(path.join(wheel, 'torch-2.11.0.dist-info'))
+    const requires = ['filelock', 'cuda-toolkit[cublas,cudart]==13.0.2; platform_system == "Linux"', 'nvidia-cudnn-cu13==9.19.0.56; platform_system == "Linux"', 'triton==3.6.0; platform_system == "Linux"', 'nvidia-extra==1; extra == "more"']
+    writeFileSync(path.join(wheel, 'torch-2.11.0.dist-info/METADATA'), `Metadata-Version: 2.4\nName: torch\n${requires.map((text) => `Requires-Dist: ${text}\n`).join('')}\nRequires-Dist: nvidia-of-the-description==1\n`)
+    return { wheel, brought }
+  }
+
   /** The folder that set-up fills. */
   get cached(): string {
     return path.join(this.cache, 'siamfcpp-native', `libtorch-2.11.0-linux-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}`)
@@ -119,7 +142,8 @@ ${pip}`,
   }
 
   start(...args: string[]): ChildProcess {
-    const environment = { HOME: this.folder, TMPDIR: path.join(this.folder, 'tmp'), PATH: this.tools, XDG_CACHE_HOME: this.cache, ...this.env }
+    // SIAMFCPP_CUDA: whether this machine has a GPU must not matter.
+    const environment = { HOME: this.folder, TMPDIR: path.join(this.folder, 'tmp'), PATH: this.tools, XDG_CACHE_HOME: this.cache, SIAMFCPP_CUDA: '0', ...this.env }
     return spawn(process.execPath, [path.join(this.project, 'scripts', 'setup.mjs'), ...args], { cwd: this.project, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
   }
 

@@ -84,8 +84,8 @@ const stages: StepStages = {
     const training_losses = handles.add(Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, new Tensor(new FakeTensor(value))])))
     return { training_losses, extras: { cls: {}, reg: handles.add({ iou: new Tensor(new FakeTensor(0.5)) }) }, total_loss: handles.add(new Tensor(new FakeTensor(3))) }
   },
-  async backward(total) {
-    calls.push(`backward ${valueOf(total)}`)
+  async backward({ total_loss }) {
+    calls.push(`backward ${valueOf(total_loss)}`)
   },
 }
 
@@ -204,9 +204,9 @@ describe('buildStepGraph', () => {
   beforeEach(() => void (lines = []))
 
   it('is asked for on the CPU: true is an error, auto is eager', async () => {
-    await expect(buildStepGraph(optimizer('cpu'), true, 1, log)).rejects.toMatchObject({ code: 'ERR_CONFIG', message: 'cuda_graph is true, and the model is on the CPU' })
-    expect(await buildStepGraph(optimizer('cpu'), 'auto', 1, log)).toBeNull()
-    expect(await buildStepGraph(optimizer('cuda'), false, 1, log)).toBeNull()
+    await expect(buildStepGraph(optimizer('cpu'), true, { log })).rejects.toMatchObject({ code: 'ERR_CONFIG', message: 'cuda_graph is true, and the model is on the CPU' })
+    expect(await buildStepGraph(optimizer('cpu'), 'auto', { log })).toBeNull()
+    expect(await buildStepGraph(optimizer('cuda'), false, { log })).toBeNull()
     expect(lines).toEqual([])
   })
 
@@ -216,7 +216,7 @@ describe('buildStepGraph', () => {
     [optimizer('cuda'), 1, "the model, the optimizer or the scaler is a user's own"],
   ])('stays eager and says why (%#)', async (parts, ranks, why) => {
     expect(whyNotCaptured(parts, ranks)).toContain(why)
-    expect(await buildStepGraph(parts, true, ranks, log)).toBeNull()
+    expect(await buildStepGraph(parts, true, { log, group: { worldSize: ranks } })).toBeNull()
     expect(lines).toEqual([expect.stringContaining(`stays eager: ${why}`)])
   })
 })

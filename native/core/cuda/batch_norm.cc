@@ -173,7 +173,7 @@ struct NormPool : torch::autograd::Function<NormPool> {
           .launch("norm_pool_grad", ceil_div(total, kPoolThreads), 1, kPoolThreads, raw(dy), raw(index), raw(x), raw(dx), static_cast<unsigned>(total), static_cast<int>(H),
                    static_cast<int>(W), static_cast<int>(C), static_cast<int>(dy.size(2)), static_cast<int>(dy.size(3)), static_cast<int>(pad), raw(stats), raw(g.coefficients));
     }
-    tensor_list result(14);
+    tensor_list result(13);
     result[0] = dx;
     result[1] = g.d_offset;
     result[2] = g.d_weight;

@@ -95,38 +95,38 @@ const Device* device_at(c10::DeviceIndex index, const Driver& driver, std::strin
   return &device;
 }
 
+/// From the cache on disk, else compiled and put there.
+Compiled code_of(const Variant& variant, int capability) {
+  const NvrtcReport& compiler = nvrtc_report();
+  if (!compiler.usable()) return {"", compiler.why};
+  const std::string source = variant.source();
+  std::string key = source + "\n" + compiler.version + "\n" + std::to_string(capability);
+  for (const auto& option : variant.options()) key += "\n" + option;
+  Compiled code{cached_code(key), ""};
+  if (!code.image.empty()) return code;
+  code = nvrtc_compile(source, std::string(variant.family) + ".cu", capability, variant.options());
+  if (!code.image.empty()) keep_code(key, code.image);
+  return code;
+}
+
 /// Under the state's lock. @returns null with `why`
 std::unique_ptr<Module> load(const Variant& variant, c10::DeviceIndex index, std::string& why) {
   const Driver* found = driver(why);
   if (found == nullptr) return nullptr;
   const Device* device = device_at(index, *found, why);
   if (device == nullptr) return nullptr;
-  const NvrtcReport& compiler = nvrtc_report();
-  if (!compiler.usable()) {
-    why = compiler.why;
+  const Compiled code = code_of(variant, device->capability);
+  if (code.image.empty()) {
+    why = code.failure;
     return nullptr;
-  }
-  const std::string source = variant.source();
-  std::string key = source + "\n" + compiler.version + "\n" + std::to_string(device->capability);
-  for (const auto& option : variant.options()) key += "\n" + option;
-  std::string code = cached_code(key);
-  const bool cached = !code.empty();
-  if (!cached) {
-    Compiled compiled = nvrtc_compile(source, std::string(variant.family) + ".cu", device->capability, variant.options());
-    if (compiled.image.empty()) {
-      why = compiled.failure;
-      return nullptr;
-    }
-    code = std::move(compiled.image);
   }
   const ContextScope scope(*found, device->context);
   CuModule module = nullptr;
-  const CuResult result = found->module_load(&module, code.c_str());
+  const CuResult result = found->module_load(&module, code.image.c_str());
   if (result != 0) {
     why = variant.name() + " cannot be loaded: " + found->describe(result);
     return nullptr;
   }
-  if (!cached) keep_code(key, code);
   return std::make_unique<Module>(module, index);
 }
 
@@ -214,7 +214,7 @@ std::string failure() {
   return state().failure;
 }
 
-std::vector<CompiledVariant> compile_all(int capability) {
+std::vector<CompiledVariant> compile_all(int capability, const std::string& family) {
   std::vector<Variant> variants = {{"losses"}};
   for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
     const int widest = dtype == at::kFloat ? 4 : 8;
@@ -229,7 +229,8 @@ std::vector<CompiledVariant> compile_all(int capability) {
   }
   std::vector<CompiledVariant> compiled;
   for (const auto& variant : variants) {
-    const Compiled code = nvrtc_compile(variant.source(), std::string(variant.family) + ".cu", capability, variant.options());
+    if (!family.empty() && family != variant.family) continue;
+    const Compiled code = code_of(variant, capability);
     if (code.image.empty()) throw SiamException("ERR_SETUP", variant.name() + ": " + code.failure);
     compiled.push_back({variant.name(), code.image.size()});
   }

@@ -64,12 +64,13 @@ at::Tensor arranged(const at::Tensor& x, at::MemoryFormat format);
 /// Why kernels cannot be used, or "" (also before the first use).
 std::string failure();
 
-/// Compiles every variant that the networks and tests use for a card of this compute capability, without one. @returns their names and bytes
+/// Compiles every variant that the networks and tests use (of one family, or of all: "") for a card of this compute capability, without one.
+/// @returns their names and bytes
 /// @throws ERR_SETUP where NVRTC is not found or one does not compile
 struct CompiledVariant {
   std::string name;
   size_t bytes;
 };
-std::vector<CompiledVariant> compile_all(int capability);
+std::vector<CompiledVariant> compile_all(int capability, const std::string& family);
 
 }  // namespace siam::core::cuda

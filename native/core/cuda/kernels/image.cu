@@ -28,10 +28,10 @@ image_pixels(const void* image, int is_byte, Element* out, long long total, long
   for (int c = 0; c < CO; c++) out[t * CO + c] = narrow(c < 3 ? value[c < 3 ? c : 0] : 0.0f);
 }
 
-/// Blocks of 2×2 pixels as one pixel of 12 channels, (row · 2 + column) · 3 + c, then zeros up to CO: a convolution of stride 2 becomes one of
-/// stride 1 over enough channels for tensor cores. out [N,QH,QW,CO]; beyond the image's edge are zeros. @param total  N · QH · QW
+/// 2×2 pixels as one of 16 channels, 4c + 2 · row + column, the last four 0 (core/stem_fold.h says why). out [N,QH,QW,16]; what lies beyond the image
+/// is 0. @param total  N · QH · QW
 SIAM_KERNEL(THREADS, 4)
-image_blocks(const void* image, int is_byte, Element* out, long long total, int H, int W, int CO, int swap, float divisor, float m0, float m1, float m2, float d0, float d1, float d2) {
+image_folded(const void* image, int is_byte, Element* out, long long total, int H, int W, int swap, float divisor, float m0, float m1, float m2, float d0, float d1, float d2) {
   const long long t = (long long)blockIdx.x * THREADS + threadIdx.x;
   if (t >= total) return;
   const Normal normal = {divisor, {m0, m1, m2}, {d0, d1, d2}};
@@ -48,13 +48,13 @@ image_blocks(const void* image, int is_byte, Element* out, long long total, int 
     if (y >= H || x >= W) continue;
     normalised(image, is_byte, n * 3 * plane + (long long)y * W + x, plane, swap, normal, value);
 #pragma unroll
-    for (int c = 0; c < 3; c++) channels[q * 3 + c] = value[c];
+    for (int c = 0; c < 3; c++) channels[4 * c + q] = value[c];
   }
 #pragma unroll
   for (int i = 0; i < 16 / V; i++) {
     float part[V];
 #pragma unroll
     for (int j = 0; j < V; j++) part[j] = channels[i * V + j];
-    if (i * V < CO) store(out + t * CO + i * V, part);
+    store(out + t * 16 + i * V, part);
   }
 }
