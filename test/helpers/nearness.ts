@@ -12,6 +12,7 @@ export class Nearness {
     const worst = this.#worst.get(quantity)
     // A NaN stays.
     if (worst === undefined || !(value / limit <= worst.value / worst.limit)) this.#worst.set(quantity, { value, limit })
+    // oxlint-disable-next-line vitest/no-standalone-expect -- called by tests
     expect.soft(value, detail).toBeLessThan(limit)
   }
 
