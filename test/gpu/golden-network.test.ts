@@ -4,7 +4,9 @@ import { describeForward } from '../helpers/golden-forward.ts'
 import { describeLosses } from '../helpers/golden-losses.ts'
 import { describeOnGpu, exactFloat32, gpuSlack } from './helpers/cuda.ts'
 
-describeOnGpu('losses', (device) => describeLosses({ device, slack: 2 }))
+describeOnGpu('losses', (device) => {
+  describeLosses({ device, slack: 2 })
+})
 
 describeOnGpu('networks', (device) => {
   beforeAll(exactFloat32)
