@@ -2,6 +2,7 @@
  * Our tracker in each precision beside a tracker in Python (bench/python/track_baseline.py), in turns over the same decoded frames.
  *
  *   node bench/track.ts [--json] [--rounds 7] [--frames 8] [--threads 2] [--backbone AlexNet] [--precisions fp32,bf16,int8] [--weights FILE] [--check]
+ *   node bench/track.ts --device cuda [--backbone GoogLeNet] [--frames 24] [--repeat 4] …      beside two trackers in Python on the GPU (lib/track-cuda.ts)
  *
  * The Python (torch 2.11, numpy, opencv) is SIAMFCPP_BENCH_PYTHON, else python3. Without --weights both sides get the same random ones. --check ends
  * with 1 when a target is missed. See docs/benchmarks.md and docs/precision.md.
@@ -14,19 +15,21 @@ import { loadConfig } from '../lib/config/index.ts'
 import { buildModel } from '../lib/engine/builders.ts'
 import type { TrackPrecision } from '../lib/native/addon.ts'
 import { loadAddon, packageRoot } from '../lib/native/load.ts'
-import { checkedPrecision } from '../lib/tracking/build.ts'
+import { checkedDevice } from '../lib/native/device.ts'
+import { checkedPrecision, checkPrecisionOn } from '../lib/tracking/precision.ts'
 import { median } from '../lib/pipeline/median.ts'
 import { readSource } from './lib/frame-sets.ts'
 import { timingOf, type Timing } from './lib/stats.ts'
 import { ScratchFolder, writeTensors } from './lib/step-inputs.ts'
+import { describeCuda, trackOnCuda } from './lib/track-cuda.ts'
 import { OurSide, PythonSide, type FrameTime, type TrackFrame } from './lib/track-sides.ts'
 
 /** Backbones that the Python side knows, with their configurations. */
-const backbones = { AlexNet: 'siamfcpp_alexnet-got10k.yaml', TinyConv: 'siamfcpp_tinyconv-got10k.yaml' } as const
+const backbones = { AlexNet: 'siamfcpp_alexnet-got10k.yaml', GoogLeNet: 'siamfcpp_googlenet-got10k.yaml', TinyConv: 'siamfcpp_tinyconv-got10k.yaml' } as const
 type BackboneName = keyof typeof backbones
 
 /** How many times as fast AlexNet must be, and the share of a frame's time that may lie outside of the network. */
-const targets: Record<TrackPrecision, number> = { fp32: 1.6, bf16: 3, int8: 4.5 }
+const targets: Record<Exclude<TrackPrecision, 'fp16'>, number> = { fp32: 1.6, bf16: 3, int8: 4.5 }
 const outsideTarget = 0.03
 
 /** Largest difference between our fp32 box and Python's, pixels: nothing is timed that computes something else. */
@@ -55,26 +58,36 @@ function readOptions() {
       json: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
       rounds: { type: 'string', default: '7' },
-      frames: { type: 'string', default: '8' },
+      frames: { type: 'string' },
+      repeat: { type: 'string', default: '4' },
+      device: { type: 'string', default: 'cpu' },
       threads: { type: 'string', default: '2' },
       backbone: { type: 'string', default: 'AlexNet' },
-      precisions: { type: 'string', default: 'fp32,bf16,int8' },
+      precisions: { type: 'string' },
       weights: { type: 'string' },
       source: { type: 'string' },
     },
   })
-  const count = (name: 'rounds' | 'frames' | 'threads'): number => {
-    const value = Number(values[name])
+  const device = checkedDevice(values.device, '--device')
+  const onGpu = device !== 'cpu'
+  const count = (name: 'rounds' | 'frames' | 'threads' | 'repeat', otherwise?: number): number => {
+    const value = Number(values[name] ?? otherwise)
     if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`Expected an integer ≥ 1 for --${name} but received ${values[name]}`)
     return value
   }
   if (!Object.hasOwn(backbones, values.backbone)) throw new RangeError(`Expected ${Object.keys(backbones).join(' or ')} for --backbone but received ${values.backbone}`)
   return {
     rounds: count('rounds'),
-    frames: count('frames'),
+    frames: count('frames', onGpu ? 24 : 8),
+    repeat: count('repeat'),
+    device,
     threads: count('threads'),
     backbone: values.backbone as BackboneName,
-    precisions: values.precisions.split(',').map((name) => checkedPrecision(name as TrackPrecision)),
+    precisions: (values.precisions ?? (onGpu ? 'fp32,bf16,fp16' : 'fp32,bf16,int8')).split(',').map((name) => {
+      const precision = checkedPrecision(name as TrackPrecision)
+      checkPrecisionOn(device, precision)
+      return precision
+    }),
     weights: values.weights,
     source: values.source ?? path.join(process.env.SIAMFCPP_SHARED ?? path.join(packageRoot(), '..', 'shared'), 'data', 'vot-bag'),
     json: values.json,
@@ -87,7 +100,7 @@ async function main(): Promise<void> {
   using scratch = new ScratchFolder()
   await loadAddon().setThreads(options.threads)
   const config = await loadConfig(path.join(packageRoot(), 'configs', backbones[options.backbone]), [], { onWarning: () => {} })
-  const model = await buildModel(config, { part: 'test', pretrained: false, seed: 1 })
+  const model = await buildModel(config, { part: 'test', pretrained: false, seed: 1, device: options.device })
   const { weights } = options
   if (weights !== undefined) await model.loadStateDict(modelStateOf(await readCheckpoint(weights)), { file: weights })
   const files = { weights: path.join(scratch.folder, 'weights.safetensors'), frames: path.join(scratch.folder, 'frames.bgr') }
@@ -97,6 +110,14 @@ async function main(): Promise<void> {
     .map((frame, index) => ({ ...frame, index }))
   const [first] = frames
   if (first === undefined) throw new Error(`there are no frames in ${options.source}`)
+
+  if (options.device !== 'cpu') {
+    using _model = model
+    const { report, missed } = await trackOnCuda({ ...options, config, model, files, frames, say })
+    process.stdout.write(options.json ? `${JSON.stringify({ ...report, weights: weights ?? 'random' })}\n` : describeCuda(report))
+    if (options.check && missed) process.exitCode = 1
+    return
+  }
 
   const ours = new Map<TrackPrecision, OurSide>()
   try {
@@ -119,7 +140,7 @@ async function main(): Promise<void> {
       say(`round ${round}: ${line.join(' | ')}`)
     }
 
-    const rows = Object.fromEntries([...measured].map(([precision, { ours: own, python: theirs }]) => [precision, rowOf(own, theirs, targets[precision])])) as Record<TrackPrecision, Row>
+    const rows = Object.fromEntries([...measured].map(([precision, { ours: own, python: theirs }]) => [precision, rowOf(own, theirs, targets[precision as keyof typeof targets])])) as Record<TrackPrecision, Row>
     const head = rows[options.precisions[0] as TrackPrecision]
     const report = {
       unit: 'frames/s',

@@ -11,6 +11,7 @@ export const errorCodes = [
   'ERR_SHAPE', // tensors do not fit together
   'ERR_DEVICE', // the requested device is not there
   'ERR_DEVICE_OOM', // the device has no memory left
+  'ERR_DISTRIBUTED', // another process of a distributed run is gone, late, or has failed
   'ERR_NONFINITE', // a loss or a box became NaN or infinite
   'ERR_IO', // a file could not be read or written (permissions, disk full, …)
   'ERR_TORCH', // libtorch failed in a way that none of the above names

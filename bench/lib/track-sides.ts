@@ -16,6 +16,8 @@ export interface FrameTime {
   cpu: number
   /** Share of `seconds` outside of the network: frame, crop, choice of the cell, the way to JavaScript and back. Ours only. */
   outside?: number
+  /** Seconds that the device worked, by its own clock. Ours only, 0 on the CPU. */
+  device?: number
 }
 
 /** Both sides start each frame from its annotated box, so that they cut the same crops whatever the weights are. */
@@ -46,11 +48,11 @@ export class OurSide implements Disposable {
       boxes.push((await this.#tracker.update(pixels(frame), { prior: frame.box })).box)
       const seconds = (performance.now() - start) / 1000
       const used = process.cpuUsage(cpu)
-      const { network_seconds: network, ...rest } = await this.#tracker.debug()
-      if (network === undefined) throw new Error('the tracker does not tell how long its network took')
-      const [inside = 0] = await network.toTypedArray()
-      for (const tensor of [network, ...Object.values(rest)]) tensor.dispose()
-      times.push({ seconds, cpu: (used.user + used.system) / 1e6, outside: 1 - Number(inside) / seconds })
+      const { network_seconds: network, device_seconds: device, ...rest } = await this.#tracker.debug()
+      if (network === undefined || device === undefined) throw new Error('the tracker does not tell how long its network took')
+      const [[inside = 0], [worked = 0]] = await Promise.all([network.toTypedArray(), device.toTypedArray()])
+      for (const tensor of [network, device, ...Object.values(rest)]) tensor.dispose()
+      times.push({ seconds, cpu: (used.user + used.system) / 1e6, outside: 1 - Number(inside) / seconds, device: Number(worked) })
     }
     return { times, boxes }
   }
@@ -78,7 +80,7 @@ export class PythonSide implements AsyncDisposable {
   }
 
   /** @param files  weights (safetensors), and where to write the frames */
-  static async create(files: { weights: string; frames: string }, frames: readonly TrackFrame[], options: { backbone: string; threads: number }): Promise<PythonSide> {
+  static async create(files: { weights: string; frames: string }, frames: readonly TrackFrame[], options: { backbone: string; threads: number; device?: string; dtype?: string }): Promise<PythonSide> {
     const [first] = frames as [TrackFrame]
     writeFileSync(files.frames, Buffer.concat(frames.map(({ data }) => data)))
     const script = fileURLToPath(new URL('../python/track_baseline.py', import.meta.url))

@@ -111,7 +111,87 @@ def flatten_map(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, x.shape[1])
 
 
-BACKBONES = {"alexnet": (AlexNet, 256), "tinyconv": (TinyConv, 64)}
+class NormConv(nn.Module):
+    """Convolution without a bias, BatchNorm (eps 1e-3) and ReLU, as Inception v3 has them."""
+
+    def __init__(self, cin: int, cout: int, kernel: int | tuple[int, int], stride: int = 1, padding: int | tuple[int, int] = 0):
+        super().__init__()
+        self.conv = nn.Conv2d(cin, cout, kernel, stride=stride, padding=padding, bias=False)
+        self.bn = nn.BatchNorm2d(cout, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)))
+
+
+class Branches(nn.Module):
+    """Chains of convolutions side by side over one input. A chain is (pool, layers); `pool` is "", "mean" or "max"."""
+
+    def __init__(self, chains: list[tuple[str, list[tuple[str, NormConv]]]]):
+        super().__init__()
+        self.chains = []
+        for pool, layers in chains:
+            for name, layer in layers:
+                self.add_module(name, layer)
+            self.chains.append((pool, [name for name, _ in layers]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = []
+        for pool, names in self.chains:
+            y = F.avg_pool2d(x, 3, 1, 1) if pool == "mean" else F.max_pool2d(x, 3, 2) if pool == "max" else x
+            for name in names:
+                y = self.get_submodule(name)(y)
+            parts.append(y)
+        return torch.cat(parts, 1)
+
+
+class GoogLeNet(nn.Module):
+    """Inception v3 up to its third group of blocks, without the pool before them: stride 8, 256 output channels, 4 cells cut off each side."""
+
+    BORDER = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.Conv2d_1a_3x3 = NormConv(3, 32, 3, 2)
+        self.Conv2d_2a_3x3 = NormConv(32, 32, 3)
+        self.Conv2d_2b_3x3 = NormConv(32, 64, 3, padding=1)
+        self.Conv2d_3b_1x1 = NormConv(64, 80, 1)
+        self.Conv2d_4a_3x3 = NormConv(80, 192, 3)
+        width = 192
+        for name, pooled in (("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)):
+            self.add_module(name, Branches([
+                ("", [("branch1x1", NormConv(width, 64, 1))]),
+                ("", [("branch5x5_1", NormConv(width, 48, 1)), ("branch5x5_2", NormConv(48, 64, 5, padding=2))]),
+                ("", [("branch3x3dbl_1", NormConv(width, 64, 1)), ("branch3x3dbl_2", NormConv(64, 96, 3, padding=1)), ("branch3x3dbl_3", NormConv(96, 96, 3, padding=1))]),
+                ("mean", [("branch_pool", NormConv(width, pooled, 1))]),
+            ]))
+            width = 224 + pooled
+        self.Mixed_6a = Branches([
+            ("", [("branch3x3", NormConv(width, 384, 3, 2))]),
+            ("", [("branch3x3dbl_1", NormConv(width, 64, 1)), ("branch3x3dbl_2", NormConv(64, 96, 3, padding=1)), ("branch3x3dbl_3", NormConv(96, 96, 3, 2))]),
+            ("max", []),
+        ])
+        row, column = {"kernel": (1, 7), "padding": (0, 3)}, {"kernel": (7, 1), "padding": (3, 0)}
+        for name, c in (("Mixed_6b", 128), ("Mixed_6c", 160), ("Mixed_6d", 160), ("Mixed_6e", 192)):
+            self.add_module(name, Branches([
+                ("", [("branch1x1", NormConv(768, 192, 1))]),
+                ("", [("branch7x7_1", NormConv(768, c, 1)), ("branch7x7_2", NormConv(c, c, **row)), ("branch7x7_3", NormConv(c, 192, **column))]),
+                ("", [("branch7x7dbl_1", NormConv(768, c, 1)), ("branch7x7dbl_2", NormConv(c, c, **column)), ("branch7x7dbl_3", NormConv(c, c, **row)),
+                      ("branch7x7dbl_4", NormConv(c, c, **column)), ("branch7x7dbl_5", NormConv(c, 192, **row))]),
+                ("mean", [("branch_pool", NormConv(768, 192, 1))]),
+            ]))
+        self.channel_reduce = nn.Sequential(nn.Conv2d(768, 256, 1), nn.BatchNorm2d(256, eps=1e-3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = (x.flip(1) - 127.5) / 127.5
+        x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
+        x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, 2)))
+        for name in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e"):
+            x = self.get_submodule(f"Mixed_{name}")(x)
+        cut = slice(self.BORDER, -self.BORDER)
+        return self.channel_reduce(x[:, :, cut, cut])
+
+
+BACKBONES = {"alexnet": (AlexNet, 256), "tinyconv": (TinyConv, 64), "googlenet": (GoogLeNet, 256)}
 
 
 class SiamFCpp(nn.Module):

@@ -1,6 +1,7 @@
 /**
  * What every command shares: exit codes, signals, one-line errors, writing to pipes.
  */
+import { signalOf } from '../distributed/stop.ts'
 import { SiamError } from '../errors.ts'
 
 /** Exit codes of `siamtrain`; after a signal it is 128 + the signal's number. */
@@ -47,8 +48,13 @@ export async function withSignals<T>(work: (abort: AbortSignal) => Promise<T>, s
 
 /** @returns the exit code that a received signal asks for, or undefined when none came */
 export function signalExitCode(): number | undefined {
-  if (receivedSignal === undefined) return undefined
-  return receivedSignal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
+  return codeOfSignal(receivedSignal)
+}
+
+/** The signal may have come to another process of a distributed run, which all of them stop for. */
+function codeOfSignal(signal: 'SIGINT' | 'SIGTERM' | undefined): number | undefined {
+  if (signal === undefined) return undefined
+  return signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated
 }
 
 /** The reader of a pipe may leave early (`siamtrain … | head`): end quietly, as a program that SIGPIPE ends. */
@@ -76,7 +82,7 @@ export function reportError(error: unknown, debug: boolean): number {
       process.stderr.write(`${at instanceof Error ? at.stack : String(at)}\n`)
     }
   }
-  if (known.code === 'ERR_ABORTED') return signalExitCode() ?? exitCodes.failed
+  if (known.code === 'ERR_ABORTED') return signalExitCode() ?? codeOfSignal(signalOf(known)) ?? exitCodes.failed
   return known.code === 'ERR_ARGUMENT' ? exitCodes.wrongCall : exitCodes.failed
 }
 

@@ -9,6 +9,7 @@ import type { TrackPrecision } from '../native/addon.ts'
 import { checkedDevice } from '../native/device.ts'
 import { startDemo, type DemoOptions } from '../demo/server.ts'
 import { trackerSupply } from '../demo/trackers.ts'
+import { precisionHelp } from '../tracking/precision.ts'
 import { openVideo } from '../tracking/video/index.ts'
 import { reportError, withSignals } from './common.ts'
 
@@ -49,7 +50,7 @@ export function registerDemoCommand(program: Command): void {
     .option('--open', 'open the page in the browser')
     .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
     .option('--threads <n>', 'threads of libtorch (default: all cores)', positive)
-    .option('--precision <type>', 'arithmetic of the network: fp32, bf16 or int8', 'fp32')
+    .option('--precision <type>', precisionHelp, 'fp32')
     .option('--json', 'print the address as JSON')
     .addHelpText('after', examples)
     .action(async (sources: string[], flags: DemoFlags) => {

@@ -22,6 +22,7 @@ import { testerTrials } from '../hpo/tester-trial.ts'
 import { lockFolder } from '../lock-folder.ts'
 import { makeFolder } from '../make-folder.ts'
 import { requireDevice } from '../native/device.ts'
+import { precisionHelp } from '../tracking/precision.ts'
 import { withSignals } from './common.ts'
 import { shellQuote } from './resume-command.ts'
 
@@ -71,7 +72,7 @@ export function registerHpoCommand(program: Command): void {
     .option('--weights <file>', 'snapshot or weights (default: the pretrain_model_path of the configuration)')
     .option('--ema', "take the snapshot's averaged weights (a run with optim.ema)")
     .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
-    .option('--precision <type>', 'arithmetic of the network: fp32, bf16 or int8', 'fp32')
+    .option('--precision <type>', precisionHelp, 'fp32')
     .option('--benchmark <name=folder>', "a benchmark and where it lies, instead of the configuration's first", benchmarkOf)
     .option('--allow-missing', 'go on without sequences that are not on this machine')
     .option('--out <folder>', 'where files go (default: exp_save of the ranges, else logs/hpo)')

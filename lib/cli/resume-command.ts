@@ -20,7 +20,7 @@ export function commandLine(configFile: string, overrides: readonly string[], fl
   const words = [...program(), 'train', configFile, ...overrides, '--resume', 'latest']
   if (flags.device !== 'cpu') words.push('--device', flags.device)
   if (flags.pack !== undefined) words.push('--pack', flags.pack)
-  const values = { '--seed': flags.seed, '--threads': flags.threads, '--workers': flags.workers, '--cache': flags.cache, '--snapshot-every': flags.snapshotEvery }
+  const values = { '--nproc': flags.nproc, '--backend': flags.backend, '--dist-timeout': flags.distTimeout, '--dist-start-timeout': flags.distStartTimeout, '--seed': flags.seed, '--threads': flags.threads, '--workers': flags.workers, '--cache': flags.cache, '--snapshot-every': flags.snapshotEvery }
   for (const [name, value] of Object.entries(values)) if (value !== undefined) words.push(name, String(value))
   const switches = { '--strict': flags.strict, '--json': flags.json, '--quiet': flags.quiet }
   for (const [name, on] of Object.entries(switches)) if (on === true) words.push(name)

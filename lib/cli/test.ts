@@ -10,6 +10,7 @@ import { type BenchmarkRequest, runTesters, type RunTestersOptions, servers, typ
 import { writeReport } from '../evaluation/report/index.ts'
 import { evaluationJson, evaluationTable } from '../evaluation/table.ts'
 import { requireDevice } from '../native/device.ts'
+import { precisionHelp } from '../tracking/precision.ts'
 import { printable, withSignals } from './common.ts'
 
 export interface TestFlags {
@@ -55,7 +56,7 @@ export function registerTestCommand(program: Command): void {
     .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
     .option('--workers <n>', 'processes that track at the same time (default: the number of cores; 1 on a GPU)', positive)
     .option('--threads <n>', 'threads of libtorch in each worker (default: 1)', positive)
-    .option('--precision <type>', 'arithmetic of the network: fp32, bf16 or int8', 'fp32')
+    .option('--precision <type>', precisionHelp, 'fp32')
     .option('--out <folder>', "where results go (default: the configuration's exp_save)")
     .option('--sequences <names>', 'only these sequences, commas between them', namesOf)
     .option('--allow-missing', 'go on without sequences that are not on this machine')

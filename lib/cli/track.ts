@@ -14,6 +14,7 @@ import { checkedDevice } from '../native/device.ts'
 import { type Frame } from '../tracking/frame.ts'
 import { openFrames, type FrameSource } from '../tracking/frame-source.ts'
 import { objectColor, OverlayWriter, truthColor, type DrawnBox } from '../tracking/overlay.ts'
+import { precisionHelp, trackPrecisions } from '../tracking/precision.ts'
 import { parseRawFormat, type RawFormat } from '../tracking/raw-frames.ts'
 import { buildTracker, type TrackerOptions } from '../tracking/build.ts'
 import { buildMultiObjectTracker } from '../tracking/multi-object.ts'
@@ -69,7 +70,7 @@ export function registerTrackCommand(program: Command): void {
     .option('--fps <n>', "frames a second of an animation or video (default: the source video's, else 25)", rateOf)
     .option('--raw <form>', 'form of the frames on standard input: WIDTHxHEIGHT with :bgr (default), :rgb, :bgra, :rgba or :gray', rawOf)
     .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
-    .addOption(new Option('--precision <type>', 'arithmetic of the network').choices(['fp32', 'bf16', 'int8']).default('fp32'))
+    .addOption(new Option('--precision <type>', precisionHelp).choices(trackPrecisions).default('fp32'))
     .option('--threads <n>', 'threads of libtorch (default: all cores)', positive)
     .option('--json', 'one JSON line for each frame on standard output')
     .option('--quiet', 'no progress, only errors')

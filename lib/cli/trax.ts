@@ -7,6 +7,7 @@ import { SiamError } from '../errors.ts'
 import type { TrackPrecision } from '../native/addon.ts'
 import { checkedDevice } from '../native/device.ts'
 import { buildTracker } from '../tracking/index.ts'
+import { precisionHelp, trackPrecisions } from '../tracking/precision.ts'
 import { serveTrax, type TraxVersion } from '../trax/index.ts'
 import { socketTransport, standardTransport } from '../trax/transport.ts'
 import { packageVersion } from '../version.ts'
@@ -46,7 +47,7 @@ export function registerTraxCommand(program: Command): void {
     .option('--name <name>', "what the toolkit is told as the tracker's name (default: the tracker's own)")
     .option('--protocol <version>', 'version of the protocol, 1 to 4: up to 3, initialize carries the image too', versionOf, 3)
     .option('--device <device>', 'cpu, cuda or cuda:N', 'cpu')
-    .addOption(new Option('--precision <type>', 'arithmetic of the network').choices(['fp32', 'bf16', 'int8']).default('fp32'))
+    .addOption(new Option('--precision <type>', precisionHelp).choices(trackPrecisions).default('fp32'))
     .option('--threads <n>', 'threads of libtorch (default: all cores)', positive)
     .addHelpText('after', examples)
     .action(async (file: string | undefined, flags: TraxFlags) => {

@@ -74,5 +74,6 @@ export const modelSchema = section({
   task_model: taskModel.prefault({}),
   // Ours: the defaults are what the original does.
   precision: oneOf(['fp32', 'bf16', 'fp16']).default('fp32'),
+  sync_bn: boolean().default(false),
   memory_format: oneOf(['contiguous', 'channels_last']).default('channels_last'),
 })

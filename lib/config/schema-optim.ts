@@ -72,6 +72,8 @@ export const trainerDefaults = {
   snapshot: '',
   snapshot_every: 0,
   timer: 'wall',
+  cuda_graph: false,
+  max_nonfinite: 10,
 } as const
 
 const trainerFields = {
@@ -85,6 +87,10 @@ const trainerFields = {
   snapshot_every: nonNegativeInteger().default(trainerDefaults.snapshot_every),
   // Ours: wall clock around each stage as in the original, or device time besides.
   timer: oneOf(['wall', 'event']).default(trainerDefaults.timer),
+  // Ours: the step as a CUDA graph; auto: where it can be captured.
+  cuda_graph: z.union([z.boolean(), z.literal('auto')], { error: 'true, false or auto' }).default(trainerDefaults.cuda_graph),
+  // Ours: iterations in a row that may be skipped because a loss or a gradient is not finite before the run ends; 1: the first ends it.
+  max_nonfinite: positiveInteger().default(trainerDefaults.max_nonfinite),
 }
 
 const every = () => ({

@@ -1,6 +1,7 @@
 /**
  * The index of a data set, flat, in the form that the loader samples and a cached file holds: no string a frame.
  */
+import path from 'node:path'
 import { SiamError } from '../errors.ts'
 import type { IndexSections, NativeDatasetIndex, NativeIndexFile, NativePack } from '../native/addon.ts'
 import { nameFromPattern } from './frames.ts'
@@ -238,6 +239,14 @@ export class DatasetIndex implements NativeDatasetIndex {
 
   get frameNames(): (string[] | null)[] {
     return (this.#frameNames ??= this.#eachRow((row, s) => this.#namesOf(row, s)))
+  }
+
+  /** The file of one frame, without making a string of every other. @param frame of a still picture: the object, and the file is the picture */
+  framePath(sequence: number, frame: number): string {
+    const row = this.sections.rows.subarray(sequence * rowWords, (sequence + 1) * rowWords)
+    const k = this.still ? 0 : frame
+    const name = row[3] === naming.count ? nameFromPattern({ pattern: this.#text(row[1]!), first: row[2]! | 0, count: k + 1 }, k) : this.#namesOf(row, sequence)?.[k]
+    return path.join(this.#text(row[0]!), name ?? '')
   }
 
   /** Frees the mapping, and closes a pack's files, once no loader uses them any more. A second call does nothing. */

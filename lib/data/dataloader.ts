@@ -9,6 +9,7 @@ import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
 import { nearestName } from '../registry.ts'
+import { type BatchSource, type SampleDescription, describeSamples } from './batch-samples.ts'
 import { MeansKeeper } from './index-means.ts'
 import { type IndexDatasetsOptions, indexDatasets } from './open-datasets.ts'
 import type { ProblemLog } from './problems.ts'
@@ -58,6 +59,11 @@ export interface DataloaderOptions extends Omit<IndexDatasetsOptions, 'pack'> {
   cacheBytes?: number
   /** Where the batches will be copied to: with `pin_memory` they then lie in page-locked memory. They are on the CPU all the same. Default: cpu */
   device?: string
+  /** This process's number among those that share the batches, and how many they are. Default: 0 of 1. */
+  rank?: number
+  worldSize?: number
+  /** false: leave it to another process to keep the frames' means that this one comes to know. */
+  keepMeans?: boolean
   /** Where to begin: a resumed run goes on at its snapshot's cursor. Default: epoch 0, sample 0. */
   startEpoch?: number
   startSample?: number
@@ -85,6 +91,7 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
   #skippedBefore: SkipCounts = { samples: 0, attempts: 0 }
   #skippedLeft: SkippedSample[] = []
   #closing: Promise<void> | null = null
+  readonly #sources = new WeakMap<object, BatchSource>()
 
   /** @internal use {@link buildDataloader} */
   constructor(spec: LoaderSpec, settings: DataSettings, problems: ProblemLog, { cacheBytes = 0, signal, means, densities = [] }: { cacheBytes?: number; signal?: AbortSignal; means?: MeansKeeper; densities?: readonly number[] } = {}) {
@@ -102,11 +109,16 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
     return this.settings.samplesPerEpoch
   }
 
+  /** Of one batch of each rank. */
+  get samplesPerBatch(): number {
+    return this.settings.batchSize * (this.#spec.worldSize ?? 1)
+  }
+
   get seed(): number {
     return this.#spec.seed
   }
 
-  /** The first sample of the batch that {@link next} gives next. */
+  /** The first sample of the batch that {@link next} gives next; of several ranks: of the first one's. */
   get cursor(): DataCursor {
     return { ...this.#cursor }
   }
@@ -146,16 +158,29 @@ export class Dataloader implements AsyncIterable<TrainingData>, AsyncDisposable 
       for (const tensor of Object.values(tensors)) tensor.dispose()
       throw new SiamError('ERR_ABORTED', 'next: a seek() came while it waited', { hint: 'ask again: the next batch is the one at the new place' })
     }
-    const end = firstSample + this.settings.batchSize
-    this.#cursor = end >= this.samplesPerEpoch ? { epoch: epoch + 1, sample: 0 } : { epoch, sample: end }
-    if (end >= this.samplesPerEpoch) this.#means?.saveSometimes()
+    const before = this.#cursor
+    // Counted from the first rank's batch. Whatever the place of a seek was: batches that end behind the epoch's end go on in the next one.
+    const end = epoch * this.samplesPerEpoch + firstSample + this.samplesPerBatch - (this.#spec.rank ?? 0) * this.settings.batchSize
+    this.#cursor = { epoch: Math.floor(end / this.samplesPerEpoch), sample: end % this.samplesPerEpoch }
+    if (this.#cursor.epoch > before.epoch) this.#means?.saveSometimes()
     const batch: Partial<TrainingData> = {}
     for (const key of trainingDataKeys) {
       const tensor = tensors[key]
       if (tensor === undefined) throw new SiamError('ERR_INTERNAL', `the loader's batch has no ${key}`)
       batch[key] = new Tensor(tensor)
     }
+    this.#sources.set(batch, { epoch, sample: firstSample, count: this.settings.batchSize })
     return batch as TrainingData
+  }
+
+  /** Which samples a batch of this loader was made of; null for another. It may be freed already. */
+  sourceOf(batch: object): BatchSource | null {
+    return this.#sources.get(batch) ?? null
+  }
+
+  /** What these samples drew: data sets, sequences, frames. */
+  describeSamples(source: BatchSource): SampleDescription[] {
+    return describeSamples(this.#spec, source)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainingData, void, undefined> {
@@ -283,7 +308,9 @@ export function disposeTrainingData(batch: TrainingData): void {
  */
 export async function buildDataloader(config: DataConfig, options: DataloaderOptions = {}): Promise<Dataloader> {
   checkOptionNames(options)
-  const settings = readDataSettings(config)
+  const worldSize = integerOption('worldSize', options.worldSize ?? 1, 1)
+  const rank = integerOption('rank', options.rank ?? 0, 0, { max: worldSize - 1 })
+  const settings = readDataSettings(config, worldSize)
   const strict = options.strict ?? settings.strict
   const spec: LoaderSpec = {
     datasets: [],
@@ -302,18 +329,19 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     strict,
     readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0, { max: maxReadAhead }),
     decode: settings.decode,
+    ...(worldSize === 1 ? {} : { rank, worldSize }),
     device: settings.pinMemory ? checkedDevice(options.device ?? 'cpu', 'options.device') : 'cpu',
   }
   const cacheBytes = integerOption('cacheBytes', options.cacheBytes ?? settings.cacheBytes, 0, { unit: ' (a number of bytes)' })
   const dir = textOption('pack', options.pack ?? settings.pack)
   const { indexes, problems, reports } = await indexDatasets(settings, { ...options, strict, pack: dir === '' ? undefined : { dir, crop: settings.crop, single: settings.datasets.length === 1 } })
   for (const { dataset, pack } of reports) if (pack !== undefined) options.log?.(`${dataset}: from ${pack.origin}`)
-  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, { cacheBytes, signal: options.signal, means: new MeansKeeper(indexes, options.log), densities: reports.map(({ pack }) => pack?.density ?? 0) })
+  return new Dataloader({ ...spec, datasets: indexes }, settings, problems, { cacheBytes, signal: options.signal, means: options.keepMeans === false ? undefined : new MeansKeeper(indexes, options.log), densities: reports.map(({ pack }) => pack?.density ?? 0) })
 }
 
 /** Every option has its entry here: the compiler sees to it. */
 const optionNames: Record<keyof Required<DataloaderOptions>, true> = {
-  pack: true, seed: true, threads: true, queueBatches: true, readAhead: true, cacheBytes: true, device: true, startEpoch: true, startSample: true,
+  pack: true, seed: true, threads: true, queueBatches: true, readAhead: true, cacheBytes: true, device: true, rank: true, worldSize: true, keepMeans: true, startEpoch: true, startSample: true,
   strict: true, cwd: true, onProgress: true, rebuild: true, log: true, signal: true,
 }
 

@@ -31,11 +31,13 @@ export interface DatasetSetting {
 
 export interface DataSettings {
   datasets: DatasetSetting[]
+  /** Of one rank. */
   batchSize: number
   /** Iterations of an epoch: floor(nr_image_per_epoch / (minibatch × accumulate_batches)). */
   numIterations: number
-  /** num_iterations × accumulate_batches × minibatch. */
+  /** num_iterations × accumulate_batches × batchSize × ranks. */
   samplesPerEpoch: number
+  /** Of one rank, where there are several. */
   numWorkers: number
   seed: number
   queueBatches: number
@@ -65,19 +67,22 @@ const root = 'train.track.data'
  * Reads and checks `train.track.data`.
  *
  * `target.score_size` is computed from the sizes, as in the original: floor((x_size − z_size)/stride) + 1 − 2·num_conv3x3.
- * The shares `ratio` are scaled to add up to 1.
+ * The shares `ratio` are scaled to add up to 1. As in the original `minibatch` and `num_workers` are those of all ranks together, each of
+ * which takes minibatch // ranks and num_workers // ranks, and an epoch has nr_image_per_epoch // minibatch iterations whatever their number.
  *
  * @throws ERR_CONFIG with the dotted path of the wrong key
  */
-export function readDataSettings(config: DataConfig): DataSettings {
+export function readDataSettings(config: DataConfig, ranks = 1): DataSettings {
   const data = new Section(mapping(config?.train?.track?.data, root), root)
-  const batchSize = data.integer('minibatch', 32, 1)
+  const minibatch = data.integer('minibatch', 32, 1)
+  const batchSize = Math.floor(minibatch / ranks)
+  if (batchSize === 0) throw new SiamError('ERR_CONFIG', `${root}.minibatch is ${minibatch}, which ${ranks} ranks cannot share`, { hint: 'it is that of all ranks together: at least one pair for each' })
   const imagesPerEpoch = data.integer('nr_image_per_epoch', 150000, 0)
   const accumulated = accumulatedBatches(config)
-  const numIterations = Math.floor(imagesPerEpoch / (batchSize * accumulated))
+  const numIterations = Math.floor(imagesPerEpoch / (minibatch * accumulated))
   if (numIterations === 0) {
     const several = accumulated === 1 ? '' : `, of which ${accumulated} (accumulate_batches) make an iteration`
-    throw new SiamError('ERR_CONFIG', `An epoch would have 0 iterations: ${root}.nr_image_per_epoch is ${imagesPerEpoch} and ${root}.minibatch is ${batchSize}${several}`, {
+    throw new SiamError('ERR_CONFIG', `An epoch would have 0 iterations: ${root}.nr_image_per_epoch is ${imagesPerEpoch} and ${root}.minibatch is ${minibatch}${several}`, {
       hint: 'nr_image_per_epoch must be at least minibatch × accumulate_batches',
     })
   }
@@ -91,8 +96,8 @@ export function readDataSettings(config: DataConfig): DataSettings {
     batchSize,
     numIterations,
     // Whole iterations: an epoch begins with its sample 0, also where the batches of the last one do not divide by accumulate_batches.
-    samplesPerEpoch: numIterations * accumulated * batchSize,
-    numWorkers: data.integer('num_workers', 4, 0),
+    samplesPerEpoch: numIterations * accumulated * batchSize * ranks,
+    numWorkers: Math.floor(data.integer('num_workers', 4, 0) / ranks),
     seed: data.integer('seed', 0, 0),
     queueBatches: data.integer('queue_batches', 4, 1),
     strict: data.boolean('strict', false),

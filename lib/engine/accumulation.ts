@@ -1,4 +1,5 @@
 /** What one iteration gathers from its batches: times, losses and extras, which monitors see as their means. */
+import type { BatchSource } from '../data/batch-samples.ts'
 import type { EngineData } from '../monitors/monitor.ts'
 import { loadAddon } from '../native/load.ts'
 import type { Tensor } from '../native/tensor.ts'
@@ -27,25 +28,24 @@ export function meanScalars(batches: readonly Scalars[]): Scalars {
   }
 }
 
-/** Reads losses and extras of any number of batches, and the optimizer's own scalars, in one packed copy. */
-export async function readScalars(forwarded: readonly Forwarded[], own: TensorDict = {}): Promise<{ batches: Scalars[]; own: Record<string, number> }> {
+/** Reads what iterations left unread, and scalars of their steps, in one packed copy. @returns those of each iteration's step */
+export async function readIterations(iterations: readonly { gathered: Pick<Gathered, 'unread' | 'read'>; own: TensorDict }[]): Promise<Record<string, number>[]> {
   const places: { tensor: Tensor; put: (value: number) => void }[] = []
   const note = (tensors: TensorDict): Record<string, number> => {
     const values: Record<string, number> = {}
     for (const [key, tensor] of Object.entries(tensors)) places.push({ tensor, put: (value) => void (values[key] = value) })
     return values
   }
-  const result = {
-    batches: forwarded.map(({ training_losses, extras }) => ({
-      training_losses: note(training_losses),
-      extras: Object.fromEntries(Object.entries(extras).map(([name, extra]) => [name, note(extra)])),
-    })),
-    own: note(own),
-  }
-  if (places.length === 0) return result
+  const steps = iterations.map(({ gathered, own }) => {
+    for (const { training_losses, extras } of gathered.unread.splice(0)) {
+      gathered.read.push({ training_losses: note(training_losses), extras: Object.fromEntries(Object.entries(extras).map(([name, extra]) => [name, note(extra)])) })
+    }
+    return note(own)
+  })
+  if (places.length === 0) return steps
   const values = await loadAddon().readScalars(places.map(({ tensor }) => tensor.native))
   for (const [i, { put }] of places.entries()) put(values[i] as number)
-  return result
+  return steps
 }
 
 /** One iteration that is under way. */
@@ -54,6 +54,8 @@ export class Gathered {
   readonly iteration: number
   /** Batches whose gradients are in. */
   batches = 0
+  /** Of several ranks: whether a monitor of the first one wants this iteration's numbers. */
+  dueOnRank0 = false
   /** Training pairs in them. */
   pairs = 0
   /** Seconds in which batches went to the device. Not in time_dict: the original's timers leave them out. */
@@ -63,6 +65,8 @@ export class Gathered {
   readonly time_dict: Record<string, number> = {}
   /** The sample after the last batch. */
   next: DataPosition | null = null
+  /** Where its batches come from, as far as the data says. */
+  readonly sources: BatchSource[] = []
   /** Losses and extras that lie on the device still. */
   readonly unread: Forwarded[] = []
   readonly read: Scalars[] = []
@@ -89,15 +93,9 @@ export class Gathered {
     }
   }
 
-  /**
-   * The means over the batches, and under `extras.optim` what the optimizer has to say.
-   * @param own scalars of the step; none: `extras` is as the losses left it
-   */
-  async scalars(own: TensorDict): Promise<Scalars> {
-    const fresh = await readScalars(this.unread.splice(0), own)
-    this.read.push(...fresh.batches)
-    const { training_losses, extras } = meanScalars(this.read)
-    return { training_losses, extras: Object.keys(fresh.own).length === 0 ? extras : { ...extras, optim: { ...extras.optim, ...fresh.own } } }
+  /** Reads what lies on the device still. */
+  async readNow(): Promise<void> {
+    await readIterations([{ gathered: this, own: {} }])
   }
 
   /** The device's times of the stages so far, where they are measured. After {@link scalars}, which has waited for the device. */

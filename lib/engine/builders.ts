@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { cacheWarning, machineMemory } from '../config/byte-size.ts'
 import { requireTest, requireTrain, selected, whereIs, type Config } from '../config/index.ts'
 import { buildDataloader } from '../data/index.ts'
+import type { ProcessGroup } from '../distributed/group.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
 import { buildMonitors } from '../monitors/index.ts'
 import type { HyperParams, Monitor } from '../monitors/monitor.ts'
@@ -12,8 +13,9 @@ import type { LossSpec, ModelSpec } from '../native/addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { Registry } from '../registry.ts'
 import { backboneSpec, checkWidths } from './backbone-spec.ts'
+import { buildInTurns, deviceOfRank, logOfRank } from './build-ranks.ts'
 import { applyCudaOptions, cudaDefaults } from './cuda-options.ts'
-import { DistributedRegularTrainer, oneProcessWarning } from './distributed-regular-trainer.ts'
+import { DistributedRegularTrainer, processesWarning, unevenWarning } from './distributed-regular-trainer.ts'
 import { Ema } from './ema.ts'
 import { buildGradModifier } from './grad-modifier.ts'
 import { GradScaler } from './grad-scaler.ts'
@@ -179,7 +181,7 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
 }
 
 /** Keys that say where things lie and how long to go on, and change no number of a run. */
-const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'monitors', 'pretrain_model_path', 'path', 'dataset_root', 'index_cache', 'pack', 'read_ahead', 'cache'])
+const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'max_nonfinite', 'monitors', 'pretrain_model_path', 'path', 'dataset_root', 'index_cache', 'pack', 'read_ahead', 'cache'])
 
 /** Keys that the original lacks, at values that change nothing: left out, so that the sum is what it was before they came to be. */
 const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -189,6 +191,7 @@ const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
   decode: (value) => value === 'exact',
   cuda: (value) => Object.entries(cudaDefaults).every(([key, usual]) => (value as Record<string, unknown>)[key] === usual),
   ema: (value) => (value as { decay: number }).decay === 0,
+  sync_bn: (value) => value === false,
   // Which weights final_model.pkl holds is no matter of the run's numbers.
   final_model: () => true,
 }
@@ -218,6 +221,11 @@ export interface TrainerBuildOptions extends Omit<ModelOptions, 'part'> {
   snapshotEvery?: number
   /** Ends the building (indexing large data sets takes a while). */
   signal?: AbortSignal
+  /**
+   * The processes that train together; every one of them builds a trainer, with the same configuration, and makes the same calls. The first one
+   * logs, shows progress, runs monitors and saves; of the others warnings alone are seen. `device: 'cuda'` is cuda:LOCAL_RANK then.
+   */
+  group?: ProcessGroup
 }
 
 /**
@@ -228,21 +236,28 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
   const track = requireTrain(config)
   const { name, params } = selected(config, track.trainer, 'train.track.trainer')
   const trainerClass = trainerRegistry.get(name)
-  const log = options.log ?? toStderr
-  const oneProcess = oneProcessWarning(config)
-  if (oneProcess !== undefined) log(oneProcess)
+  const { group } = options
+  const first = group === undefined || group.rank === 0
+  const log = logOfRank(group, options.log ?? toStderr)
+  const device = deviceOfRank(group, options.device)
+  const ranks = group?.worldSize ?? 1
+  for (const warning of [processesWarning(config, ranks), unevenWarning(config, ranks)]) if (warning !== undefined) log(warning)
   // A snapshot's seed is only overruled by one that somebody asked for, not by the default.
   const rawData = (config.raw as { train?: { track?: { data?: { seed?: number } } } }).train?.track?.data
   const askedSeed = options.seed ?? rawData?.seed
   const seed = askedSeed ?? track.data.seed
   const threads = await loadAddon().setThreads(options.threads ?? 0)
-  await applyCudaOptions(track.cuda, options.device ?? 'cpu')
+  await applyCudaOptions(track.cuda, device ?? 'cpu')
   const built: (Disposable | AsyncDisposable)[] = []
   try {
-    const indexing = progressOfIndexing(options.progress)
-    const dataloader = await buildDataloader(config as Parameters<typeof buildDataloader>[0], {
+    const progress = first ? options.progress : 'none'
+    const indexing = progressOfIndexing(progress)
+    const dataloader = await buildInTurns(group, track.data.index_cache !== 'none', () => buildDataloader(config as Parameters<typeof buildDataloader>[0], {
       seed,
-      device: options.device,
+      device,
+      rank: group?.rank,
+      worldSize: group?.worldSize,
+      keepMeans: (group?.localRank ?? 0) === 0,
       threads: options.workers,
       queueBatches: track.data.queue_batches,
       cacheBytes: options.cacheBytes,
@@ -250,22 +265,27 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
       log,
       onProgress: indexing.onProgress,
       signal: options.signal,
-    }).finally(indexing.close)
+    })).finally(indexing.close)
     built.push(dataloader)
     const cache = cacheWarning(options.cacheBytes ?? dataloader.settings.cacheBytes, machineMemory())
     if (cache !== undefined) log(`Warning: ${cache}`)
     for (const line of dataloader.problems.summary()) log(line)
-    const model = await buildModel(config, { device: options.device, pretrained: options.pretrained, seed, log })
+    // Pretrained weights come with the first rank's weights.
+    const network = (): Promise<Model> => buildModel(config, { device, pretrained: first && options.pretrained !== false, seed, log })
+    const model = group === undefined ? await network() : (await group.together(network)).value
     built.push(model)
+    group?.native.syncStatistics(track.model.sync_bn && ranks > 1)
+    if (track.model.sync_bn && track.model.backbone.name === 'TorchScript') log('Warning: sync_bn does not reach into a TorchScript backbone: its BatchNorm layers see the batch of one process')
     const optimizer = buildOptimizer(config, model, { log })
     built.push(optimizer)
-    const trainer = new trainerClass(optimizer, dataloader, [...buildMonitors(config), ...(options.monitors ?? [])], {
+    const trainer = new trainerClass(optimizer, dataloader, first ? [...buildMonitors(config), ...(options.monitors ?? [])] : [], {
       seed: askedSeed,
       configSha256: configSha256(config, dataloader.packs),
       configSha256With: (packs) => configSha256(config, packs),
       threads,
-      log: options.log,
-      progress: options.progress,
+      log: first ? options.log : log,
+      progress,
+      group,
     })
     const hyperParams: HyperParams = { ...params }
     if (options.snapshotEvery !== undefined) hyperParams.snapshot_every = options.snapshotEvery
@@ -274,6 +294,7 @@ export async function buildTrainer(config: Config, options: TrainerBuildOptions 
     trainer.own(built)
     return trainer
   } catch (error) {
+    await group?.fail(error)
     await disposeInReverse(built)
     throw error
   }

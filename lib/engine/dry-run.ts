@@ -9,7 +9,7 @@ import { buildMonitors, type HyperParams } from '../monitors/index.ts'
 import { requireDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { buildModel, buildOptimizer, trainerRegistry } from './builders.ts'
-import { oneProcessWarning } from './distributed-regular-trainer.ts'
+import { processesWarning } from './distributed-regular-trainer.ts'
 import { planOutput, type OutputPlan } from './dry-run-output.ts'
 import { deviceRoom, roomWarning, type DeviceRoom } from './device-memory.ts'
 import { estimateMemory, type MemoryEstimate } from './memory-estimate.ts'
@@ -101,7 +101,7 @@ export async function dryRun(config: Config, options: DryRunOptions = {}): Promi
       return null
     }
   }
-  const oneProcess = oneProcessWarning(config)
+  const oneProcess = processesWarning(config)
   if (oneProcess !== undefined) warnings.push(oneProcess.replace(/^Warning: /, ''))
 
   await attempt('trainer', () => trainerRegistry.get(selected(config, track.trainer, 'train.track.trainer').name))

@@ -48,9 +48,19 @@ export class Ema implements Disposable {
     return this.#native
   }
 
-  /** Updates so far: steps since the average began. */
+  /** Updates so far: steps since the average began, without skipped ones as far as their outcome is known. */
   get updates(): number {
     return this.#updates
+  }
+
+  /** @internal the addon's handle. @throws ERR_DISPOSED */
+  get native(): NativeEma {
+    return this.#live()
+  }
+
+  /** @internal The optimizer's step updated the average, or (−1) a device told that it had not. */
+  count(updates: 1 | -1): void {
+    this.#updates += updates
   }
 
   /** Takes the weights as they are for the average's beginning, unless it has begun. */
@@ -68,6 +78,7 @@ export class Ema implements Disposable {
     const decay = emaDecayAt(this.#updates, this.decay, this.warmup)
     this.#updates++
     await native.update(decay)
+    native.setUpdates(this.#updates)
   }
 
   /** Forgets the average: it begins anew, with the weights from before the next step. For whoever loads weights after training began. */
@@ -90,6 +101,7 @@ export class Ema implements Disposable {
     const native = this.#live()
     const { loaded } = matchStateDict(this.#model.describe(), table, { strict: true, file })
     await native.loadStateDict(loaded)
+    native.setUpdates(updates)
     this.#begun = true
     this.#updates = updates
   }

@@ -38,6 +38,11 @@ export class GradScaler implements Disposable {
     })
   }
 
+  /** @internal the addon's handle. @throws ERR_DISPOSED */
+  get native(): NativeGradScaler {
+    return this.#live()
+  }
+
   #live(): NativeGradScaler {
     if (this.#disposed) throw new SiamError('ERR_DISPOSED', 'this GradScaler was used after dispose()')
     return this.#native
@@ -53,7 +58,7 @@ export class GradScaler implements Disposable {
     await this.#live().unscale(sgd)
   }
 
-  /** Steps unless a gradient is not finite. @returns whether it stepped */
+  /** Steps unless a gradient is not finite, for loops without our Optimizer: it waits for a device. @returns whether it stepped */
   async step(sgd: NativeSgd): Promise<boolean> {
     return this.#live().step(sgd)
   }

@@ -35,6 +35,7 @@ export class Model implements Disposable {
   pretrained: readonly PretrainedReport[] = []
   readonly #native: NativeModel
   readonly #described: readonly ParameterInfo[]
+  #trainableChanges = 0
   #disposed = false
 
   private constructor(spec: ModelSpec, native: NativeModel, losses: Record<string, TrainableLoss>) {
@@ -137,6 +138,12 @@ export class Model implements Disposable {
     const known = new Set(this.parameterNames())
     for (const name of names) if (!known.has(name)) throw new SiamError('ERR_ARGUMENT', `the model has no parameter ${JSON.stringify(name)}`)
     this.native.setRequiresGrad([...names], requiresGrad)
+    this.#trainableChanges++
+  }
+
+  /** How often {@link setRequiresGrad} was called: whoever depends on what trains need look again only when this has grown. */
+  get trainableChanges(): number {
+    return this.#trainableChanges
   }
 
   /** Frees the network and its losses. */

@@ -6,6 +6,7 @@ import { namedToOptimizerState, optimizerStateToNamed, type PyDict, type SgdGrou
 import { invalidArgument, SiamError } from '../errors.ts'
 import { loadAddon } from '../native/load.ts'
 import type { NativeSgd } from '../native/addon.ts'
+import type { StepFacts } from '../native/addon-step.ts'
 import { Tensor } from '../native/tensor.ts'
 import type { Ema } from './ema.ts'
 import type { GradScaler } from './grad-scaler.ts'
@@ -45,6 +46,14 @@ export interface OptimizerOptions {
   accumulateBatches?: number
   /** Moving average of the weights, updated after each step; the optimizer disposes it with itself. */
   ema?: Ema | null
+  /** @internal The CPU tells what became of a step late, as a device does: for tests. */
+  deferOutcomes?: boolean
+}
+
+/** What became of a step, or the scalars that will hold it: `flags`, and `scale` where there is a scaler. */
+export interface StepOutcome {
+  known: StepFacts | null
+  pending: TensorDict
 }
 
 function checkGroups(groups: readonly ParameterGroup[], known: readonly string[]): void {
@@ -82,6 +91,7 @@ export class Optimizer implements Disposable {
   #disposed = false
   /** Norm of the last step's gradients before they were clipped. */
   #gradNorm: Tensor | null = null
+  #outcome: StepOutcome | null = null
 
   /** @throws ERR_ARGUMENT or ERR_CONFIG for numbers out of range, unknown parameters, or a parameter in two groups */
   constructor(model: Model, options: OptimizerOptions = {}) {
@@ -107,6 +117,7 @@ export class Optimizer implements Disposable {
     this.#sgd = loadAddon().createSgd(
       model.native,
       this.groups.map(({ ratio, parameters }) => ({ parameters: [...parameters], lr: lr * ratio, momentum, weightDecay, dampening, nesterov })),
+      { deferred: options.deferOutcomes === true },
     )
   }
 
@@ -149,44 +160,67 @@ export class Optimizer implements Disposable {
   }
 
   /**
-   * One step: gradients are unscaled (where there is a scaler), clipped (value, then norm), applied; then the average of the weights follows.
-   * @returns false when the scaler skipped the step for a non-finite gradient; the average stays as it is then
+   * The backward pass of an iteration's loss: adds `share` of its gradients, scaled where there is a scaler. The gradients of a loss that is NaN
+   * or infinite become NaN, so that step() is skipped, in all processes that reduce them.
+   * @param loss  one element; its graph is freed, the value stays readable
+   * @param share of this batch in the step: 1 / K where K batches make it. Default 1
+   * @param parts values of the same graph (losses, extras) that will be read later: what else the graph holds is freed
    */
-  async step(): Promise<boolean> {
-    const { native, gradScaler, ema } = this
-    this.#dropNorm()
-    ema?.begin()
-    await this.#clip()
-    if (gradScaler === null) await native.step()
-    else {
-      const stepped = await gradScaler.step(native)
-      await gradScaler.update()
-      if (!stepped) {
-        this.#dropNorm()
-        return false
-      }
-    }
-    await ema?.update()
-    return true
-  }
-
-  async #clip(): Promise<void> {
-    const { native, gradScaler, clipGradNorm, clipGradValue } = this
-    if (clipGradNorm === 0 && clipGradValue === 0) return
-    // Limits are meant for the gradients themselves. The scaler's step() does not unscale them again.
-    await gradScaler?.unscale(native)
-    if (clipGradValue > 0) native.clipGradValue(clipGradValue)
-    if (clipGradNorm > 0) this.#gradNorm = new Tensor(await native.clipGradNorm(clipGradNorm))
-  }
-
-  #dropNorm(): void {
-    this.#gradNorm?.dispose()
-    this.#gradNorm = null
+  async backward(loss: Tensor, share = 1, parts: readonly Tensor[] = []): Promise<void> {
+    await this.native.backward(loss.native, share, this.gradScaler?.native ?? null, parts.map(({ native }) => native))
   }
 
   /**
-   * Scalars of the last step that are worth watching: with clipGradNorm `{ grad_norm }`, the norm before clipping. Nothing after a step that
-   * the scaler skipped, or at a second call. The caller disposes them.
+   * One step: gradients are unscaled (where there is a scaler), clipped (value, then norm), applied; then the average of the weights follows.
+   *
+   * Where a gradient is not finite the step is skipped, and the iteration since zeroGrad() is as if it had not been: weights, momentum, average
+   * and running statistics stay bit by bit. Only the scaler lowers its scale.
+   * @returns whether it stepped; null on a device, which tells later ({@link takeOutcome}): nothing waits for it here
+   */
+  async step(): Promise<boolean | null> {
+    const { native, gradScaler, ema, clipGradNorm: clipNorm, clipGradValue: clipValue } = this
+    this.#dropLast()
+    ema?.begin()
+    const average = ema === null ? {} : { ema: ema.native, emaDecay: ema.decay, emaWarmup: ema.warmup, emaUpdates: ema.updates }
+    const { known, flags, scale, gradNorm } = await native.step({ scaler: gradScaler?.native ?? null, clipNorm, clipValue, ...average })
+    const norm = gradNorm === null ? null : new Tensor(gradNorm)
+    if (known?.skipped === true) norm?.dispose()
+    else {
+      this.#gradNorm = norm
+      ema?.count(1)
+    }
+    this.#outcome = { known, pending: flags === null ? {} : { flags: new Tensor(flags), ...(scale === null ? {} : { scale: new Tensor(scale) }) } }
+    return known === null ? null : !known.skipped
+  }
+
+  /**
+   * What became of the last step; null at a second call. Where it is not known yet, `pending` has the scalars that hold it: read them together
+   * with the losses, give them to {@link settle}, and dispose them.
+   */
+  takeOutcome(): StepOutcome | null {
+    const outcome = this.#outcome
+    this.#outcome = null
+    return outcome
+  }
+
+  /** Takes note of an outcome that was pending. @param values of its scalars */
+  settle(values: Readonly<Record<string, number>>): StepFacts {
+    const { flags = 0, scale } = values
+    const facts = { skipped: flags % 2 === 1, lossBad: flags >= 2, scale: scale ?? null }
+    if (facts.skipped) this.ema?.count(-1)
+    return facts
+  }
+
+  #dropLast(): void {
+    this.#gradNorm?.dispose()
+    this.#gradNorm = null
+    for (const tensor of Object.values(this.#outcome?.pending ?? {})) tensor.dispose()
+    this.#outcome = null
+  }
+
+  /**
+   * Scalars of the last step that are worth watching: with clipGradNorm `{ grad_norm }`, the norm before clipping. Nothing after a step that is
+   * known to have been skipped, or at a second call. The caller disposes them.
    */
   takeExtras(): TensorDict {
     const norm = this.#gradNorm
@@ -238,7 +272,7 @@ export class Optimizer implements Disposable {
   dispose(): void {
     if (this.#disposed) return
     this.#disposed = true
-    this.#dropNorm()
+    this.#dropLast()
     this.ema?.dispose()
     this.gradScaler?.dispose()
     this.#sgd.dispose()

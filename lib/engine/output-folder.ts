@@ -32,6 +32,11 @@ export async function checkUnused(dir: string): Promise<void> {
   })
 }
 
+/** Whether there is a snapshot that a run could go on from. */
+export async function hasSnapshots(dir: string): Promise<boolean> {
+  return (await trainable(dir)).length > 0
+}
+
 /** Removes an older run's snapshots, so that none of them is taken for the new run's. @returns how many there were */
 export async function removeSnapshots(dir: string): Promise<number> {
   const old = await listSnapshots(dir)

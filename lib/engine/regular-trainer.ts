@@ -8,12 +8,16 @@ import { withBatchSize } from '../native/device-errors.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
 import { epochLine, type EpochReport, skippedWarning } from '../pipeline/epoch-report.ts'
-import { Gathered, readScalars, type Forwarded, type Scalars } from './accumulation.ts'
+import { Gathered, type Forwarded, type Scalars } from './accumulation.ts'
 import { EpochMeter, meterSource } from './epoch-meter.ts'
 import type { TensorDict } from './losses.ts'
 import { disposeAll } from './model.ts'
+import { noNonFinite, type NonFiniteCounts } from './nonfinite.ts'
 import { createProgress } from './progress.ts'
+import { Ranks } from './ranks.ts'
 import { StageClock } from './stage-clock.ts'
+import { buildStepGraph, type CudaGraphSetting, type StepGraph, type StepStages } from './step-graph.ts'
+import { StepWatch } from './step-watch.ts'
 import { Timer } from './timer.ts'
 import { toDevice } from './to-device.ts'
 import { TrainerBase, type TrainOptions } from './trainer-base.ts'
@@ -22,6 +26,8 @@ import { Handles, type DataPosition, type TrainableOptimizer, type TrainingBatch
 /** A batch, and the sample that comes after it. */
 interface Pulled {
   training_data: TensorDict
+  /** The first sample of it. */
+  from: DataPosition | null
   next: DataPosition | null
 }
 
@@ -29,13 +35,16 @@ interface Pulled {
  * The original's trainer: `new RegularTrainer(optimizer, dataloader, monitors)`.
  *
  * Hyper-parameters: exp_name, exp_save, max_epoch, minibatch, nr_image_per_epoch (iterations of an epoch = nr_image_per_epoch // (minibatch × accumulate_batches)), snapshot
- * (a file to begin from); ours: snapshot_every (iterations between mid-epoch snapshots, 0: none), timer.
+ * (a file to begin from); ours: snapshot_every (iterations between mid-epoch snapshots, 0: none), timer, cuda_graph, max_nonfinite (skipped iterations
+ * in a row that end the run).
  */
 export class RegularTrainer extends TrainerBase {
-  static override defaultHyperParams: HyperParams = { ...TrainerBase.defaultHyperParams, minibatch: 1, nr_image_per_epoch: 1, max_epoch: 1, snapshot: '', snapshot_every: 0, timer: 'wall' }
+  static override defaultHyperParams: HyperParams = { ...TrainerBase.defaultHyperParams, minibatch: 1, nr_image_per_epoch: 1, max_epoch: 1, snapshot: '', snapshot_every: 0, timer: 'wall', cuda_graph: false, max_nonfinite: 10 }
 
   #snapshotEvery = 0
+  #maxNonFinite = 10
   #running = false
+  readonly #watch = new StepWatch(() => ({ folder: this.state.snapshot_dir, limit: this.#maxNonFinite, snapshot: this.state.snapshot_file, dataloader: this.dataloader, group: this.options.group ?? null, log: (line) => this.log(line) }))
   /** No batch of this dataloader has come yet: its threads are still to start. */
   #cold = true
   #iterator: AsyncIterator<TensorDict> | Iterator<TensorDict> | null = null
@@ -43,9 +52,14 @@ export class RegularTrainer extends TrainerBase {
   #pending: Promise<Pulled> | null = null
   /** An iteration that lacks batches because the data failed; the next train() goes on with it. */
   #left: Gathered | null = null
+  /** undefined: not decided yet; null: steps are eager. */
+  #graph: StepGraph | null | undefined
+  readonly #stages: StepStages = { forward: (batch, handles) => this.#forward(batch, handles, handles), backward: (forwarded, handles) => this.#backward(forwarded, handles, true) }
   #clock: StageClock | null = null
   /** One batch's share of an iteration, on the device; made where it is not 1. */
   #share: Tensor | null = null
+  /** The other processes of a distributed run; null: there are none. */
+  #ranks: Ranks | null = null
 
   override updateParams(): void {
     super.updateParams()
@@ -61,8 +75,26 @@ export class RegularTrainer extends TrainerBase {
     this.hyperParams.num_iterations = Math.floor(images / (minibatch * batches))
     this.state.max_iteration = this.iterationsPerEpoch
     this.#snapshotEvery = this.integerParam('snapshot_every', 0)
+    this.#maxNonFinite = this.integerParam('max_nonfinite', 1)
     const timer = this.stringParam('timer')
     if (timer !== 'wall' && timer !== 'event') throw invalidArgument("'wall' or 'event'", 'RegularTrainer.timer', timer, 'ERR_CONFIG')
+    const { cuda_graph } = this.hyperParams
+    if (typeof cuda_graph !== 'boolean' && cuda_graph !== 'auto') throw invalidArgument("true, false or 'auto'", 'RegularTrainer.cuda_graph', cuda_graph, 'ERR_CONFIG')
+    this.#dropGraph()
+  }
+
+  /** Iterations that were skipped so far because a loss or a gradient was not finite, and those in which the gradient scaler lowered its scale. */
+  get nonFiniteCounts(): Readonly<NonFiniteCounts> {
+    return this.#watch.counts
+  }
+
+  protected override async settleSteps(): Promise<NonFiniteCounts> {
+    await this.#watch.drain()
+    return { ...this.#watch.counts }
+  }
+
+  protected override adoptCounts(counts: NonFiniteCounts | undefined): void {
+    this.#watch.restore(counts ?? noNonFinite)
   }
 
   protected get iterationsPerEpoch(): number {
@@ -86,6 +118,7 @@ export class RegularTrainer extends TrainerBase {
     super.setOptimizer(optimizer)
     this.#endClock()
     this.#dropLeft()
+    this.#dropGraph()
     if (this.#accumulateBatches !== before) this.updateParams()
   }
 
@@ -96,10 +129,16 @@ export class RegularTrainer extends TrainerBase {
 
   /** Gradients and scalars of a begun iteration, and what depends on the optimizer. */
   #dropLeft(): void {
+    this.#watch.drop()
     this.#left?.dispose()
     this.#left = null
     this.#share?.dispose()
     this.#share = null
+  }
+
+  #dropGraph(): void {
+    this.#graph?.dispose()
+    this.#graph = undefined
   }
 
   override async resume(target: 'latest' | number | string): Promise<void> {
@@ -118,12 +157,16 @@ export class RegularTrainer extends TrainerBase {
     // resume() has precedence over the configuration's snapshot.
     if (snapshot !== '' && this.state.snapshot_file === '') await this.resume(snapshot)
     await super.initTrain()
+    const { group } = this.options
+    this.#ranks = group === undefined ? null : new Ranks(group, this.model)
+    await this.#ranks?.begin()
   }
 
   /**
    * Trains the next epoch, or what a mid-epoch snapshot left of it.
-   * @throws ERR_ABORTED once the running iteration is done when the signal fires; ERR_NONFINITE when a loss is NaN or infinite (unless a
-   *   gradient scaler is active); ERR_ARGUMENT when all epochs are done; whatever the parts throw
+   * @throws ERR_ABORTED once the running iteration is done when the signal fires; ERR_NONFINITE when max_nonfinite iterations in a row were
+   *   skipped because a loss or a gradient was NaN or infinite; ERR_DISTRIBUTED when another rank is lost or has failed; ERR_ARGUMENT when
+   *   all epochs are done; whatever the parts throw
    */
   async train(options: TrainOptions = {}): Promise<void> {
     if (this.#running) throw new SiamError('ERR_ARGUMENT', 'train() was called while an epoch is running', { hint: 'await the first call' })
@@ -140,6 +183,7 @@ export class RegularTrainer extends TrainerBase {
     if (this.isCompleted()) throw new SiamError('ERR_ARGUMENT', `training is finished: ${this.position.epoch + 1} of ${this.state.max_epoch} epochs are done`, { hint: 'raise max_epoch to train longer' })
     this.#clock ??= StageClock.for(this.stringParam('timer'), this.model.device)
     const { state, optimizer, iterationsPerEpoch } = this
+    if (this.#graph === undefined) this.#graph = await buildStepGraph(optimizer, this.hyperParams.cuda_graph as CudaGraphSetting, { ...this.options, log: (line) => this.log(line) })
     const epoch = this.position.epoch + 1
     const first = this.position.iteration
     const end = Math.min(iterationsPerEpoch, first + (options.maxIterations ?? Infinity))
@@ -153,6 +197,7 @@ export class RegularTrainer extends TrainerBase {
     const meter = new EpochMeter(meterSource(this.dataloader, this.model, this.options.threads, () => this.skipCounts), this.#cold)
     this.#cold = false
     const place = { epoch, firstIteration: first, iterationsPerEpoch }
+    const skipsBefore = this.#watch.counts
     try {
       for (let iteration = first; iteration < end; iteration++) {
         state.iteration = iteration
@@ -164,20 +209,21 @@ export class RegularTrainer extends TrainerBase {
       }
     } catch (error) {
       // A run that was told to stop says where its time went, too. No monitor may come between it and its snapshot.
-      if (error instanceof SiamError && error.code === 'ERR_ABORTED') this.#endEpoch(meter, place)
-      throw error
+      if (error instanceof SiamError && error.code === 'ERR_ABORTED') this.#endEpoch(meter, place, skipsBefore)
+      throw (await this.#ranks?.ended(error)) ?? error
     } finally {
       pbar.close()
       state.pbar = undefined
     }
-    const report = this.#endEpoch(meter, place)
+    const report = this.#endEpoch(meter, place, skipsBefore)
     if (report !== null) for (const monitor of this.monitors) await monitor.epochEnd?.(report)
   }
 
   /** Prints the epoch's line. @returns null where no iteration was done */
-  #endEpoch(meter: EpochMeter, place: Parameters<EpochMeter['report']>[0]): EpochReport | null {
+  #endEpoch(meter: EpochMeter, place: Parameters<EpochMeter['report']>[0], before: Readonly<NonFiniteCounts>): EpochReport | null {
     if (meter.iterations === 0) return null
-    const report = meter.report(place)
+    const { skipped, scaleSkips } = this.#watch.counts
+    const report = { ...meter.report(place), nonFinite: skipped - before.skipped, scaleSkips: scaleSkips - before.scaleSkips }
     this.log(epochLine(report))
     const warning = skippedWarning(report, this.lastSkippedFile)
     if (warning !== null) this.log(warning)
@@ -189,23 +235,27 @@ export class RegularTrainer extends TrainerBase {
     const gathered = this.#takeGathered(epoch, iteration)
     try {
       while (gathered.batches < this.#accumulateBatches) await this.#gather(gathered, signal)
+      await this.#ranks?.syncBuffers()
       await optimizer.modifyGrad(epoch, iteration)
       await gathered.timed('optim', () => optimizer.step())
       this.dataPosition = gathered.next
 
       const own = gathered.handles.add(optimizer.takeExtras?.() ?? {})
+      await this.#watch.add(gathered, optimizer)
       const due = this.monitors.filter((monitor) => monitor.isDue(iteration))
       const unread = gathered.unread.length > 0
-      if (due.length > 0 || (unread && this.#snapshotFollows(epoch, iteration))) {
-        const scalars = await meter.sync(unread, () => gathered.scalars(own))
-        if (unread) this.#checkFinite(scalars, epoch, iteration)
+      if (due.length > 0 || gathered.dueOnRank0 || this.#watch.full || (unread && this.#snapshotFollows(epoch, iteration))) {
+        const read = await meter.sync(unread, () => this.#watch.read(gathered, own))
+        if (unread) this.#checkFinite(read, epoch, iteration)
+        const scalars = this.#ranks !== null && gathered.dueOnRank0 ? await this.#ranks.mean(read) : read
         const engine_data: EngineData = { schedule_info: gathered.schedule_info, ...scalars, time_dict: { ...gathered.time_dict, ...(await gathered.deviceSeconds()) } }
         for (const monitor of due) await monitor.update(engine_data)
       }
+      this.#watch.throwIfEnough()
       this.reportSkipped()
       meter.add(gathered.time_dict, gathered)
     } finally {
-      if (this.#left !== gathered) gathered.dispose()
+      if (this.#left !== gathered) this.#watch.release(gathered)
     }
   }
 
@@ -227,7 +277,7 @@ export class RegularTrainer extends TrainerBase {
     const { epoch, iteration, batches } = gathered
     // If the data fails here, the next train() goes on with the batch after those that are in.
     this.#left = batches > 0 ? gathered : null
-    const { training_data, next } = await gathered.timed('data', () => this.#nextBatch(batches === 0 ? signal : undefined))
+    const { training_data, from, next } = await gathered.timed('data', () => this.#nextBatch(gathered, batches === 0 ? signal : undefined))
     this.#left = null
     const handles = new Handles()
     const pairs = training_data.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
@@ -239,17 +289,21 @@ export class RegularTrainer extends TrainerBase {
         this.lastLr = gathered.schedule_info.lr ?? this.lastLr
         optimizer.zeroGrad()
       }
-      const forwarded = await gathered.timed('fwd', () => this.#forward(batch, handles, gathered.handles))
-      // On the CPU the values are there already, so a bad loss is found before it reaches the weights. On a device reading them here would
-      // stall it, so they are read after the step, and only when a monitor asks or a snapshot follows.
+      const { handles: kept } = gathered
+      const replayed = await gathered.timed('fwd', () => this.#graph?.run(batch, this.#stages, kept) ?? null)
+      const forwarded = replayed ?? (await gathered.timed('fwd', () => this.#forward(batch, handles, kept)))
+      gathered.unread.push(forwarded)
+      // On the CPU the values are there already. On a device reading them here would stall it, so they are read after the step, and only when
+      // a monitor asks or a snapshot follows.
       if (this.model.device === 'cpu') {
-        const [scalars] = (await readScalars([forwarded])).batches
-        gathered.read.push(scalars as Scalars)
-        this.#checkFinite(scalars as Scalars, epoch, iteration)
-      } else gathered.unread.push(forwarded)
-      await gathered.timed('bwd', () => this.#backward(forwarded.total_loss, handles))
+        await gathered.readNow()
+        this.#checkFinite(gathered.read.at(-1) as Scalars, epoch, iteration)
+      }
+      await gathered.timed('bwd', () => (replayed === null ? this.#backward(forwarded, handles, batches + 1 === this.#accumulateBatches) : undefined))
       gathered.batches++
-      gathered.pairs += pairs
+      gathered.pairs += pairs * (this.options.group?.worldSize ?? 1)
+      const source = this.dataloader.sourceOf?.(training_data) ?? (from === null ? null : { ...from, count: pairs })
+      if (source !== null) gathered.sources.push(source)
       gathered.next = next
     } catch (error) {
       throw withBatchSize(error, pairs)
@@ -259,7 +313,8 @@ export class RegularTrainer extends TrainerBase {
   }
 
   /** The next batch; a signal that fires while it is awaited ends the wait, and the batch is kept for the next train(). */
-  async #nextBatch(signal: AbortSignal | undefined): Promise<Pulled> {
+  async #nextBatch(gathered: Gathered, signal: AbortSignal | undefined): Promise<Pulled> {
+    if (this.#ranks !== null) return this.#nextOfAll(this.#ranks, gathered, signal)
     if (signal?.aborted === true) throw stopped(signal)
     const batch = (this.#pending ??= this.#pull())
     // If the batch fails after the wait was given up, the next train() reports it.
@@ -281,6 +336,21 @@ export class RegularTrainer extends TrainerBase {
     }
   }
 
+  /** The same where other ranks wait for theirs: all get one, or none does. */
+  async #nextOfAll(ranks: Ranks, gathered: Gathered, signal: AbortSignal | undefined): Promise<Pulled> {
+    const batch = (this.#pending ??= this.#pull())
+    const failed = batch.then(() => false, () => true)
+    try {
+      const { value, due } = await ranks.next(batch, { signal, due: this.monitors.some((monitor) => monitor.isDue(gathered.iteration)) })
+      gathered.dueOnRank0 = due
+      this.#pending = null
+      return value
+    } catch (error) {
+      if (!(error instanceof SiamError && error.code === 'ERR_ABORTED') && (await Promise.race([failed, false]))) this.#pending = null
+      throw error
+    }
+  }
+
   async #pull(): Promise<Pulled> {
     for (let begun = false; ; ) {
       if (this.#iterator === null) {
@@ -288,8 +358,9 @@ export class RegularTrainer extends TrainerBase {
         this.#iterator = Symbol.asyncIterator in dataloader ? dataloader[Symbol.asyncIterator]() : dataloader[Symbol.iterator]()
         begun = true
       }
+      const from = this.dataloader.cursor ?? null
       const result = await this.#iterator.next()
-      if (result.done !== true) return { training_data: result.value, next: this.dataloader.cursor ?? null }
+      if (result.done !== true) return { training_data: result.value, from, next: this.dataloader.cursor ?? null }
       this.#iterator = null
       if (begun) throw new SiamError('ERR_DATA', 'the training data ended without a single batch')
     }
@@ -323,18 +394,21 @@ export class RegularTrainer extends TrainerBase {
   }
 
   /** Adds this batch's share to the gradients: those of the mean over the iteration's batches. */
-  async #backward(total_loss: Tensor, handles: Handles): Promise<void> {
-    const { gradScaler } = this.optimizer
-    const scalar = gradScaler === null ? total_loss : handles.add(await gradScaler.scale(total_loss))
+  async #backward({ total_loss, training_losses, extras }: Forwarded, handles: Handles, last: boolean): Promise<void> {
+    const { optimizer } = this
+    if (last) await this.#ranks?.expect(total_loss)
     const batches = this.#accumulateBatches
+    if (optimizer.backward !== undefined) return optimizer.backward(total_loss, 1 / batches, [training_losses, ...Object.values(extras)].flatMap((values) => Object.values(values)))
+    const { gradScaler } = optimizer
+    const scalar = gradScaler === null ? total_loss : handles.add(await gradScaler.scale(total_loss))
     if (batches === 1) return scalar.backward()
     this.#share ??= Tensor.from(new Float32Array([1 / batches]), scalar.shape, { device: this.model.device })
     await scalar.backward(this.#share)
   }
 
   #checkFinite({ training_losses }: Scalars, epoch: number, iteration: number): void {
-    // With a scaler a bad step is skipped and the scale lowered: that is how it finds its scale.
-    if (this.optimizer.gradScaler !== null) return
+    // Our optimizer skips such an iteration, and a scaler the step; one of a user's own that does neither would spoil the weights.
+    if (this.optimizer.takeOutcome !== undefined || this.optimizer.gradScaler !== null) return
     for (const [name, value] of Object.entries(training_losses)) {
       if (Number.isFinite(value)) continue
       throw new SiamError('ERR_NONFINITE', `the loss ${name} became ${value} at epoch ${epoch}, iteration ${iteration} (learning rate ${this.lastLr.toExponential(2)})`, {
@@ -362,7 +436,9 @@ export class RegularTrainer extends TrainerBase {
     if (pending === null) await this.#iterator?.return?.()
     this.#iterator = null
     this.#dropLeft()
+    this.#dropGraph()
     this.#endClock()
+    this.#ranks?.dispose()
     await super.close()
     // Closing the dataloader ends the wait for a batch that nobody will use.
     await disposePulled(pending)

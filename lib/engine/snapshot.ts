@@ -6,6 +6,7 @@
 import { CheckpointTensor, emaStateKey, emaStateOf, modelStateOf, PyDict, PyFloat, type Checkpoint } from '../checkpoint/index.ts'
 import { SiamError } from '../errors.ts'
 import type { GradScalerState, NamedRawTensor } from '../native/addon.ts'
+import type { NonFiniteCounts } from './nonfinite.ts'
 
 /** Raised when a section written by this version cannot be read by older ones. */
 const sectionFormat = 1
@@ -41,10 +42,14 @@ export interface RunState extends RunPosition {
   gradScaler: GradScalerState | null
   /** Updates of the average in `ema_state_dict`; absent where the run keeps none. */
   ema?: { updates: number }
+  /** Skipped iterations; absent where there were none. */
+  nonfinite?: NonFiniteCounts
   /** State of torch's CPU generator. */
   rngState: Uint8Array
   /** Threads of libtorch's team: sums are only bit-equal with the same number. */
   threads: number
+  /** Processes that trained together; absent: one. Nothing else in here depends on their number. */
+  ranks?: number
   numIterations: number
   packageVersion: string
   libtorchVersion: string
@@ -106,8 +111,12 @@ export function composeSnapshot(modelState: readonly NamedRawTensor[], optimizer
               _growth_tracker: gradScaler._growth_tracker,
             }),
       ...(ema === undefined ? {} : { ema: PyDict.fromObject({ updates: ema.updates }) }),
+      ...(run.nonfinite === undefined
+        ? {}
+        : { nonfinite: PyDict.fromObject({ skipped: run.nonfinite.skipped, scale_skips: run.nonfinite.scaleSkips, in_a_row: run.nonfinite.inARow }) }),
       rng_state: CheckpointTensor.fromRaw({ dtype: 'uint8', shape: [run.rngState.byteLength], data: run.rngState }),
       threads: run.threads,
+      ...(run.ranks === undefined ? {} : { ranks: run.ranks }),
     }),
   })
 }
@@ -182,6 +191,7 @@ function readRun(dict: PyDict, file: string): RunState {
   const scaler = fields.optionalFields('grad_scaler')
   const packs = dict.has('packs') ? fields.optionalFields('packs') : null
   const ema = dict.has('ema') ? fields.optionalFields('ema') : null
+  const nonfinite = dict.has('nonfinite') ? fields.optionalFields('nonfinite') : null
   return {
     epoch: fields.integer('epoch', -1),
     iteration: fields.integer('iteration', 0),
@@ -202,8 +212,12 @@ function readRun(dict: PyDict, file: string): RunState {
             _growth_tracker: scaler.integer('_growth_tracker', 0),
           },
     ...(ema === null ? {} : { ema: { updates: ema.integer('updates', 0) } }),
+    ...(nonfinite === null
+      ? {}
+      : { nonfinite: { skipped: nonfinite.integer('skipped', 0), scaleSkips: nonfinite.integer('scale_skips', 0), inARow: nonfinite.integer('in_a_row', 0) } }),
     rngState: fields.bytes('rng_state'),
     threads: fields.integer('threads', 0),
+    ...(dict.has('ranks') ? { ranks: fields.integer('ranks', 1) } : {}),
     packageVersion: fields.string('package_version'),
     libtorchVersion: fields.string('libtorch_version'),
   }

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { emaStateKey, stateSha256 } from '../checkpoint/index.ts'
 import { collectTensors } from '../checkpoint/values.ts'
 import type { SkipCounts } from '../data/index.ts'
+import type { ProcessGroup } from '../distributed/group.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
 import type { EngineState, HyperParams, Monitor } from '../monitors/monitor.ts'
 import { loadAddon } from '../native/load.ts'
@@ -12,8 +13,10 @@ import { nearestName } from '../registry.ts'
 import { packageVersion } from '../version.ts'
 import { watchDeviceMemory } from './device-memory.ts'
 import { adoptAverage } from './ema.ts'
+import { noNonFinite, type NonFiniteCounts } from './nonfinite.ts'
 import { checkWritable, readResumeTarget, removeOldMidEpoch } from './output-folder.ts'
 import type { ProgressOptions } from './progress.ts'
+import { placeOf, readOnRank0 } from './resume-ranks.ts'
 import { finalModelName, snapshotName, writeSnapshotFile } from './snapshot-file.ts'
 import { configurationChanges } from './snapshot-data.ts'
 import { composeSnapshot, composeWeights, readSnapshot, type RunPosition, type RunState, type SnapshotPack } from './snapshot.ts'
@@ -47,6 +50,8 @@ export interface TrainerOptions {
   log?: (line: string) => void
   /** How progress is shown; 'none' for silence. */
   progress?: ProgressOptions['mode']
+  /** The processes that train this model together; every one of them makes the same calls. */
+  group?: ProcessGroup
 }
 
 export interface TrainOptions {
@@ -256,7 +261,7 @@ export abstract class TrainerBase implements AsyncDisposable {
    */
   async resume(target: 'latest' | number | string): Promise<void> {
     this.#settle()
-    const checkpoint = await readResumeTarget(this.state.snapshot_dir, target, (line) => this.log(line))
+    const checkpoint = await readOnRank0(this.options.group, () => readResumeTarget(this.state.snapshot_dir, target, (line) => this.log(line)))
     const { file } = checkpoint
     const { epoch, modelState, optimizerState, emaState, run } = readSnapshot(checkpoint)
     // Before anything is loaded: a refused snapshot leaves the model as it was.
@@ -266,6 +271,7 @@ export abstract class TrainerBase implements AsyncDisposable {
     await adoptAverage(this.optimizer.ema ?? null, emaState, run?.ema?.updates ?? 0, file, (line) => this.log(line))
     if (run === null) await this.#adoptForeign(epoch, file, optimizerState === null)
     else await this.#adopt(run, file)
+    this.adoptCounts(run?.nonfinite)
     this.#saved = { ...this.position }
     this.state.epoch = this.position.epoch
     this.state.snapshot_file = file
@@ -297,6 +303,8 @@ export abstract class TrainerBase implements AsyncDisposable {
     if (options.seed !== undefined && options.seed !== run.seed) differs.push(`seed ${run.seed} (now ${options.seed}: the data comes in another order)`)
     if (options.configSha256 !== undefined && run.configSha256 !== '' && options.configSha256 !== run.configSha256) differs.push(...configurationChanges(run, this.dataloader.packs, options.configSha256With))
     if (options.threads !== undefined && options.threads !== run.threads) differs.push(`${run.threads} threads (now ${options.threads}: sums may differ in their last bits)`)
+    const ranks = options.group?.worldSize ?? 1
+    if (ranks !== (run.ranks ?? 1)) differs.push(`${run.ranks ?? 1} rank${(run.ranks ?? 1) === 1 ? '' : 's'} (now ${ranks}: each of them has another part of a batch)`)
     const { libtorch } = loadAddon().versions()
     if (libtorch !== run.libtorchVersion) differs.push(`libtorch ${run.libtorchVersion} (now ${libtorch})`)
     if (differs.length > 0) this.log(`Warning: ${path.basename(file)} was made with ${differs.join(', ')}; the run goes on, but not bit-identical to one that was never stopped`)
@@ -305,7 +313,7 @@ export abstract class TrainerBase implements AsyncDisposable {
     this.#seed = options.seed ?? run.seed
     this.position = { epoch: run.epoch, iteration: run.iteration }
     this.lastLr = run.lr
-    await this.#seek(run.sampler ?? { epoch: run.epoch + 1, sample: 0 })
+    await this.#seek(placeOf(run, this.dataloader, this.optimizer.accumulateBatches ?? 1))
   }
 
   async #seek(place: DataPosition): Promise<void> {
@@ -321,7 +329,7 @@ export abstract class TrainerBase implements AsyncDisposable {
    * Writes `epoch-N.pkl` after an epoch, `epoch-N-iter-M.pkl` inside of one, or `final_model.pkl` (weights alone; the averaged ones where the
    * run keeps them for it) with `modelParamOnly`: to a temporary
    * file, synced, renamed, so that a kill at any moment leaves the file of before or the whole new one. Mid-epoch snapshots but the newest two
-   * are removed afterwards.
+   * are removed afterwards. Of several ranks the first one writes, while the others wait.
    * @returns the file's path
    * @throws ERR_ARGUMENT before the first iteration, ERR_IO (read-only folder, disk full); the earlier snapshots stay
    */
@@ -330,24 +338,44 @@ export abstract class TrainerBase implements AsyncDisposable {
     const { snapshot_dir: dir } = this.state
     const ema = this.optimizer.ema ?? null
     if (options.modelParamOnly === true) {
-      checkWritable(dir)
       const file = path.join(dir, finalModelName)
-      await writeSnapshotFile(file, composeWeights(await (ema?.finalModel === true ? ema : this.model).stateDict()))
+      await this.#onRank0(async () => {
+        checkWritable(dir)
+        await writeSnapshotFile(file, composeWeights(await (ema?.finalModel === true ? ema : this.model).stateDict()))
+      })
       return file
     }
     if (this.position.epoch < 0 && this.position.iteration === 0) throw new SiamError('ERR_ARGUMENT', 'there is nothing to save: no iteration has been trained')
-    checkWritable(dir)
+    const nonfinite = await this.settleSteps()
     const { epoch, iteration } = this.position
     const file = path.join(dir, iteration === 0 ? snapshotName(epoch) : snapshotName(epoch + 1, iteration))
-    const emaState = ema === null ? null : await ema.stateDict()
-    await writeSnapshotFile(file, composeSnapshot(await this.model.stateDict(), await this.optimizer.stateDict(), await this.#runState(), emaState))
+    await this.#onRank0(async () => {
+      checkWritable(dir)
+      const emaState = ema === null ? null : await ema.stateDict()
+      await writeSnapshotFile(file, composeSnapshot(await this.model.stateDict(), await this.optimizer.stateDict(), await this.#runState(nonfinite), emaState))
+      await removeOldMidEpoch(dir, file, keptMidEpoch)
+    })
     this.state.snapshot_file = file
     this.#saved = { ...this.position }
-    await removeOldMidEpoch(dir, file, keptMidEpoch)
     return file
   }
 
-  async #runState(): Promise<RunState> {
+  /** Work for the first rank alone, which the others wait for. */
+  async #onRank0(work: () => Promise<void>): Promise<void> {
+    const { group } = this.options
+    if (group === undefined) await work()
+    else await group.together(() => (group.rank === 0 ? work() : undefined))
+  }
+
+  /** Waits for what a device has not told yet of the steps so far, before a snapshot. @returns iterations that were skipped, for the snapshot */
+  protected async settleSteps(): Promise<NonFiniteCounts> {
+    return noNonFinite
+  }
+
+  /** A resumed run counts on from these; undefined: from none. */
+  protected adoptCounts(_counts: NonFiniteCounts | undefined): void {}
+
+  async #runState(nonfinite: NonFiniteCounts): Promise<RunState> {
     const addon = loadAddon()
     return {
       ...this.position,
@@ -358,8 +386,10 @@ export abstract class TrainerBase implements AsyncDisposable {
       lr: this.lastLr,
       gradScaler: (await this.optimizer.gradScaler?.stateDict()) ?? null,
       ...(this.optimizer.ema ? { ema: { updates: this.optimizer.ema.updates } } : {}),
+      ...(Object.values(nonfinite).some((count) => count > 0) ? { nonfinite } : {}),
       rngState: await addon.rngState(),
       threads: this.options.threads ?? 0,
+      ...((this.options.group?.worldSize ?? 1) === 1 ? {} : { ranks: this.options.group?.worldSize }),
       numIterations: this.iterationsPerEpoch,
       packageVersion,
       libtorchVersion: addon.versions().libtorch,

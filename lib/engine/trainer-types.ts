@@ -2,12 +2,15 @@
  * What a trainer needs of its parts. Our Model, Optimizer and Dataloader fit; so does anything of a user's own with these members.
  */
 import type { PyDict } from '../checkpoint/index.ts'
+import type { BatchSource } from '../data/batch-samples.ts'
 import type { SkipCounts } from '../data/index.ts'
 import type { LoaderStats, SkippedSample } from '../native/addon.ts'
+import type { StepFacts } from '../native/addon-step.ts'
 import type { Tensor } from '../native/tensor.ts'
 import type { Ema } from './ema.ts'
 import type { GradScaler } from './grad-scaler.ts'
 import type { Model, StateTable } from './model.ts'
+import type { StepOutcome } from './optimizer.ts'
 import type { SnapshotPack } from './snapshot.ts'
 import type { TensorDict, TrainableLoss } from './losses.ts'
 
@@ -34,6 +37,11 @@ export interface TrainableOptimizer {
   /** @param iteration absent at the start of an epoch */
   modifyGrad(epoch: number, iteration?: number): void | Promise<void>
   step(): Promise<unknown>
+  /** The backward pass of a loss that skips the step where it is not finite; without it the trainer runs backward() on the loss itself. */
+  backward?(loss: Tensor, share: number, parts: readonly Tensor[]): Promise<void>
+  /** Whether the last step was skipped. Without it no step is taken to be, and a loss that is not finite ends the run. */
+  takeOutcome?(): StepOutcome | null
+  settle?(values: Readonly<Record<string, number>>): StepFacts
   /** Batches whose mean gradient makes one step; without it 1. */
   readonly accumulateBatches?: number
   /** A moving average of the weights, kept in snapshots. */
@@ -70,10 +78,15 @@ export interface ResumableBatches {
   skipCounts(): SkipCounts
   /** What the threads that make batches have done so far, for the report of an epoch. */
   stats(): LoaderStats
+  /** Samples of one batch, of all ranks' batches where there are several: an epoch's iterations begin at its multiples. */
+  readonly samplesPerBatch: number
   /** Whether the frames come from a pack. */
   readonly packed: boolean
   /** What the packs are that the frames come from; empty: none. Snapshots keep it. */
   readonly packs: readonly SnapshotPack[]
+  /** Which samples a batch was made of, and what they are: for the list of those that training stumbled over. */
+  sourceOf(batch: TensorDict): BatchSource | null
+  describeSamples(source: BatchSource): unknown[]
   close(): Promise<void>
 }
 

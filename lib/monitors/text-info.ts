@@ -15,6 +15,9 @@ export class TextInfo extends Monitor {
   }
 }
 
+/** Of `extras.optim`, there once something was skipped: iterations that were, because they were not finite or by the gradient scaler. */
+const counts: ReadonlySet<string> = new Set(['skipped', 'scale_skips'])
+
 /** @param maxMemoryBytes what the end of the line shows, in MiB */
 export function formatPrintStr(epoch: number, engineData: EngineData, maxMemoryBytes: number): string {
   const { schedule_info, training_losses, extras, time_dict } = engineData
@@ -22,7 +25,7 @@ export function formatPrintStr(epoch: number, engineData: EngineData, maxMemoryB
   for (const [key, value] of Object.entries(schedule_info)) text += `${key}: ${formatExponent(value, 1)}, `
   for (const [key, value] of Object.entries(training_losses)) text += `${key}: ${formatFixed(value, 3)}, `
   for (const extra of Object.values(extras)) {
-    for (const [key, value] of Object.entries(extra)) text += `${key}: ${formatFixed(value, 3)}, `
+    for (const [key, value] of Object.entries(extra)) text += `${key}: ${counts.has(key) ? formatInteger(value) : formatFixed(value, 3)}, `
   }
   for (const [key, value] of Object.entries(time_dict)) text += `${key}: ${formatExponent(value, 1)}, `
   return `${text} max mem: ${formatFixed(maxMemoryBytes / 1024 / 1024, 1)}M`

@@ -6,10 +6,14 @@
  * Rejections carry `code` (see lib/errors.ts) and are turned into SiamError by lib/native/load.ts.
  */
 import type { CropAddon, DeviceCopyAddon } from './addon-crops.ts'
+import type { CudaKernelAddon } from './addon-cuda-kernels.ts'
 import type { CudaAddon, DeviceMemory } from './addon-cuda.ts'
+import type { DistributedAddon } from './addon-distributed.ts'
 import type { FrameDecoding } from './addon-frames.ts'
+import type { GraphAddon } from './addon-graph.ts'
 import type { NativeIndexFile, NativePack, LoaderSpec, NativeFrameCache, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
 import type { NativePackAddon } from './addon-pack.ts'
+import type { NativeGuardedSteps } from './addon-step.ts'
 
 export type { GridAxis, PicturePlace, PixelGrid } from './addon-crops.ts'
 export type { IndexSections, FileStateInfo, NativeIndexFile, NativePack, NativeDatasetIndex, LoaderSpec, NativeFrameCache, SkippedSample, LoaderStats, DecodeLimitRun, NativeLoader } from './addon-loader.ts'
@@ -127,11 +131,9 @@ export interface SgdGroupSpec {
   nesterov: boolean
 }
 
-export interface NativeSgd {
-  zeroGrad(): void
+export interface NativeSgd extends NativeGuardedSteps {
   /** Queued: holds from the next step on. */
   setLr(group: number, lr: number): void
-  step(): Promise<void>
   /** Momentum buffers by parameter name; absent where none was made yet. */
   momentumBuffers(): Promise<NamedRawTensor[]>
   loadMomentumBuffers(entries: NamedRawTensor[]): Promise<void>
@@ -170,6 +172,8 @@ export interface NativeEma {
   begin(): void
   /** shadow += (1 − decay) · (value − shadow); integers are copied. */
   update(decay: number): Promise<void>
+  /** Queued: how many updates went into the average, from where a device counts on. */
+  setUpdates(updates: number): void
   /** Queued: forgets the average. */
   reset(): void
   /** In the original's state_dict order; the model's own state before begin(). */
@@ -181,7 +185,7 @@ export interface NativeEma {
 
 
 /** Arithmetic of the network while tracking. */
-export type TrackPrecision = 'fp32' | 'bf16' | 'int8'
+export type TrackPrecision = 'fp32' | 'bf16' | 'fp16' | 'int8'
 
 /** What all trackers of the family share. */
 export interface SiamFCppSpec {
@@ -197,6 +201,8 @@ export interface SiamFCppSpec {
   minW: number
   minH: number
   precision: TrackPrecision
+  /** For tests: on the CPU, too, the network of a GPU; `recorded` with graphs that give out the work anew. */
+  network?: 'device' | 'recorded'
 }
 
 export interface MultiTempSpec extends SiamFCppSpec {
@@ -340,7 +346,7 @@ export interface DecodedJpeg extends JpegRegion {
   data: Uint8Array
 }
 
-export interface NativeAddon extends CropAddon, CudaAddon, DeviceCopyAddon, FrameDecoding, NativePackAddon {
+export interface NativeAddon extends CropAddon, CudaAddon, CudaKernelAddon, DeviceCopyAddon, DistributedAddon, FrameDecoding, GraphAddon, NativePackAddon {
   /** Raised with every incompatible change of this contract. */
   readonly abi: number
   versions(): { libtorch: string; libtorchPath: string; turbojpeg: string; cxxCompiler: string; simd: string }
@@ -357,7 +363,8 @@ export interface NativeAddon extends CropAddon, CudaAddon, DeviceCopyAddon, Fram
   xcorrDepthwise(x: NativeTensor, k: NativeTensor): Promise<NativeTensor>
   createModel(spec: ModelSpec): Promise<NativeModel>
   createLoss(spec: LossSpec): NativeLoss
-  createSgd(model: NativeModel, groups: SgdGroupSpec[]): NativeSgd
+  /** @param options.deferred the CPU tells the outcome of steps late, as a device does, for tests */
+  createSgd(model: NativeModel, groups: SgdGroupSpec[], options?: { deferred: boolean }): NativeSgd
   createEma(model: NativeModel): NativeEma
   createGradScaler(init: GradScalerState & { enabled: boolean }): NativeGradScaler
   createLoader(spec: LoaderSpec): NativeLoader

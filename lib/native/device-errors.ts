@@ -48,13 +48,15 @@ export function binarySize(bytes: number): string {
 const makeSmaller = 'take a smaller minibatch (accumulate_batches keeps what a step learns from), 16-bit arithmetic (model.precision: bf16, or amp: true), or end other processes on the device (nvidia-smi shows them)'
 const startAgain = 'the process has lost its device: start it again with --resume latest; CUDA_LAUNCH_BLOCKING=1 makes the message name the operation that failed, and nvidia-smi and dmesg show a card that is ill'
 
+const busy = 'another process holds the device for itself, or it is being reset: nvidia-smi shows its processes and its compute mode'
+
 /**
  * @param code     what the addon made of the failure
  * @param message  with the operation in front, `forward: CUDA error: …`
  * @returns the error to throw: ERR_DEVICE_OOM with its numbers, ERR_DEVICE for a device that failed, or the same as it came
  */
 export function deviceError(code: ErrorCode, message: string, options: SiamErrorOptions = {}): SiamError {
-  const [, operation = '', text = message] = /^([\w. ]+: )(.*)$/s.exec(message) ?? []
+  const [, operation = '', text = message] = /^((?!CUDA|cuDNN)[\w. ]+: )(.*)$/s.exec(message) ?? []
   const memory = parseOutOfMemory(text)
   if (memory !== null) {
     const fact = (bytes: number | undefined, what: string): string[] => (bytes === undefined ? [] : [`${binarySize(bytes)} ${what}`])
@@ -70,7 +72,7 @@ export function deviceError(code: ErrorCode, message: string, options: SiamError
     return new SiamError('ERR_DEVICE_OOM', `${operation}the device has no memory left: ${firstLine(text)}`, { hint: makeSmaller, ...options })
   }
   if (/\bCUDA error: |\bcuDNN error: |\bCUDNN_STATUS_|\bCUBLAS_STATUS_|\bNVML_|No CUDA GPUs are available/.test(text) && code !== 'ERR_DEVICE_OOM') {
-    return new SiamError('ERR_DEVICE', `${operation}${firstLine(text)}`, { hint: startAgain, ...options })
+    return new SiamError('ERR_DEVICE', `${operation}${firstLine(text)}`, { hint: /busy or unavailable/.test(text) ? busy : startAgain, ...options })
   }
   return new SiamError(code, message, options)
 }

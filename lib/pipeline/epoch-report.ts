@@ -32,6 +32,10 @@ export interface EpochReport {
   skipped: number
   /** Attempts at them that failed: what is drawn instead of a bad sample may be bad, too. */
   skippedAttempts: number
+  /** Iterations that were skipped because a loss or a gradient was not finite; absent where the trainer does not count them. */
+  nonFinite?: number
+  /** Iterations that the gradient scaler skipped to lower its scale. */
+  scaleSkips?: number
   /** null where the training data is no dataloader of ours. */
   loader: LoaderUse | null
   verdict: Verdict
@@ -60,9 +64,16 @@ export function epochLine(report: EpochReport): string {
     shown.map(part).join(', '),
     ...(loader === null ? [] : [loaderText(loader)]),
     ...(skipped > 0 ? [skippedText(report)] : []),
+    ...nonFiniteTexts(report),
     verdict.advice === '' ? verdict.text : `${verdict.text}; ${verdict.advice}`,
   ]
   return parts.join(' · ')
+}
+
+/** '2 iterations skipped (not finite)', '3 iterations skipped by the gradient scaler'; nothing where there were none. */
+function nonFiniteTexts({ nonFinite = 0, scaleSkips = 0 }: Pick<EpochReport, 'nonFinite' | 'scaleSkips'>): string[] {
+  const iterations = (n: number): string => `${n.toLocaleString('en-US')} iteration${n === 1 ? '' : 's'} skipped`
+  return [...(nonFinite > 0 ? [`${iterations(nonFinite)} (not finite)`] : []), ...(scaleSkips > 0 ? [`${iterations(scaleSkips)} by the gradient scaler`] : [])]
 }
 
 /** '40 bad samples replaced (352 attempts)'; without the bracket where the first replacement of each was good. */
@@ -100,8 +111,10 @@ export function loaderText(loader: LoaderUse): string {
 
 /** The numbers by TensorBoard tag: `pipeline/…`, a prefix that the original's tags do not use. Shares are 0 to 1. */
 export function epochScalars(report: EpochReport): Record<string, number> {
-  const { seconds, stages, loader, skipped, skippedAttempts } = report
+  const { seconds, stages, loader, skipped, skippedAttempts, nonFinite, scaleSkips } = report
   const scalars: Record<string, number> = { 'pipeline/pairs_per_second': pairsPerSecond(report), 'pipeline/epoch_seconds': seconds, 'pipeline/skipped': skipped, 'pipeline/skipped_attempts': skippedAttempts }
+  if (nonFinite !== undefined) scalars['pipeline/nonfinite'] = nonFinite
+  if (scaleSkips !== undefined) scalars['pipeline/scale_skips'] = scaleSkips
   for (const stage of loopStages) scalars[`pipeline/share/${stage}`] = seconds > 0 ? stages[stage] / seconds : 0
   if (loader === null) return scalars
   scalars['pipeline/loader/busy'] = loader.busyShare
@@ -114,7 +127,7 @@ export function epochScalars(report: EpochReport): Record<string, number> {
 
 /** For lines of JSON, in snake_case as the rest of `train --json`; seconds and shares as in {@link EpochReport}. */
 export function epochJson(report: EpochReport): Record<string, unknown> {
-  const { epoch, firstIteration, iterations, pairs, seconds, stages, startSeconds, skipped, skippedAttempts, loader, verdict } = report
+  const { epoch, firstIteration, iterations, pairs, seconds, stages, startSeconds, skipped, skippedAttempts, nonFinite = 0, scaleSkips = 0, loader, verdict } = report
   return {
     epoch,
     first_iteration: firstIteration,
@@ -126,6 +139,8 @@ export function epochJson(report: EpochReport): Record<string, unknown> {
     start_seconds: startSeconds,
     skipped,
     skipped_attempts: skippedAttempts,
+    nonfinite: nonFinite,
+    scale_skips: scaleSkips,
     loader:
       loader === null
         ? null

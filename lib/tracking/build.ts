@@ -7,12 +7,14 @@ import { buildModel } from '../engine/builders.ts'
 import { Model, type StateTable } from '../engine/model.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
 import type { TrackPrecision } from '../native/addon.ts'
+import { checkedDevice } from '../native/device.ts'
 import { loadAddon } from '../native/load.ts'
 import { nearestName } from '../registry.ts'
 import { buildLongTermTracker } from './lt-tracker.ts'
 import { buildMultiTempTracker } from './multi-temp-tracker.ts'
 import { buildOneShotDetector } from './one-shot-detector.ts'
 import { buildOnlineTracker } from './online-tracker.ts'
+import { checkedPrecision, checkPrecisionOn } from './precision.ts'
 import { registerTracker, trackerRegistry, type TrackerContext } from './registry.ts'
 import { buildSiamFCppTracker } from './siamfcpp-tracker.ts'
 import type { Tracker } from './tracker.ts'
@@ -37,7 +39,7 @@ export interface TrackerOptions {
   device?: string
   /** Threads of libtorch; by default as many as there are cores. Set for the whole environment. */
   threads?: number
-  /** Arithmetic of the network, 'fp32' by default. */
+  /** Arithmetic of the network, 'fp32' by default; 'fp16' on a GPU alone, 'int8' on the CPU alone (docs/precision.md). */
   precision?: TrackPrecision
   log?: (line: string) => void
 }
@@ -45,7 +47,7 @@ export interface TrackerOptions {
 /**
  * Builds the tracker that `test.track` of a configuration describes: one of this package's, or one that registerTracker() added.
  * @throws ERR_CONFIG for a tracker or network that cannot be built, ERR_CHECKPOINT when the weights do not fit, ERR_DEVICE, ERR_ARGUMENT
- *   when there are no weights at all, `ema` without a snapshot, or a precision that is not available
+ *   when there are no weights at all, `ema` without a snapshot, or a precision that the device does not have
  */
 export async function buildTracker(config: Config, options: TrackerOptions = {}): Promise<Tracker> {
   return inContext(config, options, (context) => trackerRegistry.get(context.name)(context))
@@ -59,6 +61,7 @@ export async function inContext<T>(config: Config, options: TrackerOptions, buil
   checkArguments(config, options)
   const { name, params } = selectedTracker(config)
   const precision = checkedPrecision(options.precision ?? 'fp32')
+  checkPrecisionOn(options.model instanceof Model ? options.model.device : checkedDevice(options.device ?? 'cpu'), precision)
   await setThreads(options.threads)
   const ownsModel = options.model === undefined
   let model: Promise<Model> | undefined
@@ -95,12 +98,6 @@ function selectedTracker(config: Config): { name: string; params: Readonly<Recor
     ...whereIs(config, `${at}.name`),
     hint: nearest === undefined ? 'registerTracker() adds one' : `did you mean ${nearest}?`,
   })
-}
-
-/** @throws ERR_ARGUMENT unless it is one */
-export function checkedPrecision(precision: TrackPrecision): TrackPrecision {
-  if (precision !== 'fp32' && precision !== 'bf16' && precision !== 'int8') throw invalidArgument("'fp32', 'bf16' or 'int8'", 'precision', precision)
-  return precision
 }
 
 async function setThreads(threads: number | undefined): Promise<void> {

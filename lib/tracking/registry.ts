@@ -4,7 +4,7 @@
 import type { Config } from '../config/index.ts'
 import type { Model } from '../engine/model.ts'
 import { invalidArgument } from '../errors.ts'
-import type { TrackPrecision } from '../native/addon.ts'
+import type { SiamFCppSpec, TrackPrecision } from '../native/addon.ts'
 import { Registry } from '../registry.ts'
 import type { Tracker } from './tracker.ts'
 
@@ -16,6 +16,8 @@ export interface TrackerContext {
   /** `test.track.pipeline.NAME`, defaults filled in for the trackers of this package; {} where the file has no such section. */
   readonly params: Readonly<Record<string, unknown>>
   readonly precision: TrackPrecision
+  /** @internal for tests: see {@link SiamFCppSpec}. */
+  readonly network?: NonNullable<SiamFCppSpec['network']>
   /** Whether the tracker disposes the model when it is disposed itself: not where the caller passed it in. */
   readonly ownsModel: boolean
   /**

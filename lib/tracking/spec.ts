@@ -39,6 +39,7 @@ export function commonSpec(context: TrackerContext): SiamFCppSpec {
     minW: params.min_w,
     minH: params.min_h,
     precision: context.precision,
+    ...(context.network === undefined ? {} : { network: context.network }),
   }
   checkSearchSize(context, spec, 'x_size', spec.xSize)
   if (!(spec.contextAmount >= 0)) throw badParameter(context, 'context_amount', 'a number ≥ 0')

@@ -10,6 +10,16 @@
 
 namespace siam::binding {
 
+namespace {
+
+/// What c10d and gloo throw out of the middle of a backward pass, when another rank is gone or late.
+bool is_of_the_ranks(const std::exception& error) {
+  const std::string text = error.what();
+  return dynamic_cast<const c10::DistError*>(&error) != nullptr || text.find("/gloo/") != std::string::npos || text.find("NCCL") != std::string::npos;
+}
+
+}  // namespace
+
 Failure current_failure(const char* operation) {
   const std::string prefix = std::string(operation) + ": ";
   try {
@@ -20,12 +30,13 @@ Failure current_failure(const char* operation) {
     return {"ERR_DEVICE_OOM", prefix + error.what_without_backtrace(), ""};
   } catch (const c10::Error& error) {
     const std::string text = error.what_without_backtrace();
+    if (is_of_the_ranks(error)) return {"ERR_DISTRIBUTED", prefix + text, ""};
     const bool no_memory = text.find("can't allocate memory") != std::string::npos || text.find("out of memory") != std::string::npos;
     return {no_memory ? "ERR_DEVICE_OOM" : "ERR_TORCH", prefix + text, ""};
   } catch (const std::bad_alloc&) {
     return {"ERR_DEVICE_OOM", prefix + "no memory left on the host", ""};
   } catch (const std::exception& error) {
-    return {"ERR_TORCH", prefix + error.what(), ""};
+    return {is_of_the_ranks(error) ? "ERR_DISTRIBUTED" : "ERR_TORCH", prefix + error.what(), ""};
   } catch (...) {
     return {"ERR_INTERNAL", prefix + "unknown failure", ""};
   }
@@ -52,6 +63,7 @@ Napi::Value AddonEnv::js_shut_down(const Napi::CallbackInfo& info) {
 void AddonEnv::shut_down() {
   if (closed_) return;
   closed_ = true;
+  *meetings_cancelled = true;
   auto closables = std::move(closables_);
   closables_.clear();
   for (auto& entry : closables) entry.second();

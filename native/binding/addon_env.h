@@ -79,8 +79,10 @@ class AddonEnv : public Napi::Addon<AddonEnv> {
   }
 
   Napi::FunctionReference tensor_class, model_class, loss_class, sgd_class, scaler_class, ema_class, loader_class, index_file_class, pack_class, pack_job_class, frame_cache_class, tracker_class, multi_tracker_class,
-      process_group_class, gradient_reducer_class, device_clock_class;
+      process_group_class, gradient_reducer_class, step_graph_class;
   engine::DeviceCopies device_copies;  // engine thread
+  /// Ranks that wait for others block the engine thread; this ends the wait, at a signal and when the environment goes.
+  const std::shared_ptr<std::atomic<bool>> meetings_cancelled = std::make_shared<std::atomic<bool>>(false);
   int64_t live_handles = 0;  // JavaScript thread only
 
  private:

@@ -1,10 +1,11 @@
 // CudaAddon of lib/native/addon-cuda.ts, but for its clock: what there is of CUDA, and how it computes.
+#include "cuda.h"
+
 #include "../engine/cuda_runtime.h"
 
 #include "../engine/cuda_settings.h"
 #include "addon_env.h"
 #include "convert.h"
-#include "registration.h"
 
 namespace siam::binding {
 namespace {
@@ -71,6 +72,7 @@ Napi::Value explain_cuda_library(const Napi::CallbackInfo& info) {
 
 void register_cuda(Napi::Env env, Napi::Object exports, AddonEnv&) {
   exports.Set("cudaAvailable", Napi::Function::New(env, cuda_available, "cudaAvailable"));
+  register_device_clock(env, exports);
   exports.Set("setCudaSettings", Napi::Function::New(env, set_cuda_settings, "setCudaSettings"));
   exports.Set("cudaSettings", Napi::Function::New(env, cuda_settings, "cudaSettings"));
   exports.Set("explainCudaLibrary", Napi::Function::New(env, explain_cuda_library, "explainCudaLibrary"));

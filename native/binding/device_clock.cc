@@ -1,18 +1,17 @@
 #include "device_clock.h"
 
 #include "../engine/cuda_runtime.h"
-#include "registration.h"
+#include "cuda.h"
 
 namespace siam::binding {
 
 const napi_type_tag DeviceClockHandle::kTag = {0x5be01c9a73fd4286, 0xa92f4d7e60b813c5};
 
-void DeviceClockHandle::define(Napi::Env env, AddonEnv& addon) {
-  addon.device_clock_class = Napi::Persistent(
-      DefineClass(env, kName,
-                  {InstanceMethod<&DeviceClockHandle::begin>("begin"), InstanceMethod<&DeviceClockHandle::end>("end"), InstanceMethod<&DeviceClockHandle::take>("take"),
-                   InstanceMethod<&DeviceClockHandle::drop>("drop"), InstanceAccessor("disposed", &DeviceClockHandle::js_disposed, nullptr),
-                   InstanceMethod("dispose", &DeviceClockHandle::js_dispose)}));
+Napi::Function DeviceClockHandle::define(Napi::Env env) {
+  return DefineClass(env, kName,
+                     {InstanceMethod<&DeviceClockHandle::begin>("begin"), InstanceMethod<&DeviceClockHandle::end>("end"), InstanceMethod<&DeviceClockHandle::take>("take"),
+                      InstanceMethod<&DeviceClockHandle::drop>("drop"), InstanceAccessor("disposed", &DeviceClockHandle::js_disposed, nullptr),
+                      InstanceMethod("dispose", &DeviceClockHandle::js_dispose)});
 }
 
 Napi::Value DeviceClockHandle::begin(const Napi::CallbackInfo& info) {
@@ -45,25 +44,21 @@ Napi::Value DeviceClockHandle::drop(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-namespace {
-
-Napi::Value create_device_clock(const Napi::CallbackInfo& info) {
-  AddonEnv& addon = AddonEnv::of(info.Env());
-  try {
-    const c10::Device device = engine::device_named(info[0].As<Napi::String>().Utf8Value());
-    return DeviceClockHandle::wrap(info.Env(), addon.device_clock_class, std::make_shared<engine::DeviceClock>(device));
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (...) {
-    addon.throw_error(info.Env(), current_failure("createDeviceClock"));
-  }
-}
-
-}  // namespace
-
-void register_device_clock(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
-  DeviceClockHandle::define(env, addon);
-  exports.Set("createDeviceClock", Napi::Function::New(env, create_device_clock, "createDeviceClock"));
+void register_device_clock(Napi::Env env, Napi::Object exports) {
+  // The class lives as long as the function that makes its objects.
+  const auto constructor = std::make_shared<Napi::FunctionReference>(Napi::Persistent(DeviceClockHandle::define(env)));
+  const auto create = [constructor](const Napi::CallbackInfo& info) -> Napi::Value {
+    AddonEnv& addon = AddonEnv::of(info.Env());
+    try {
+      const c10::Device device = engine::device_named(info[0].As<Napi::String>().Utf8Value());
+      return DeviceClockHandle::wrap(info.Env(), *constructor, std::make_shared<engine::DeviceClock>(device));
+    } catch (const Napi::Error&) {
+      throw;
+    } catch (...) {
+      addon.throw_error(info.Env(), current_failure("createDeviceClock"));
+    }
+  };
+  exports.Set("createDeviceClock", Napi::Function::New(env, create, "createDeviceClock"));
 }
 
 }  // namespace siam::binding

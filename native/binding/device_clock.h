@@ -11,7 +11,7 @@ class DeviceClockHandle : public Handle<DeviceClockHandle, engine::DeviceClock> 
   static constexpr const char* kName = "DeviceClock";
   static const napi_type_tag kTag;
   using Handle::Handle;
-  static void define(Napi::Env env, AddonEnv& addon);
+  static Napi::Function define(Napi::Env env);
 
  private:
   Napi::Value begin(const Napi::CallbackInfo& info);

@@ -16,9 +16,15 @@ class ProcessGroupHandle : public Handle<ProcessGroupHandle, distributed::Proces
 
  private:
   Napi::Value broadcast_model(const Napi::CallbackInfo& info);
+  Napi::Value broadcast_bytes(const Napi::CallbackInfo& info);
   Napi::Value average(const Napi::CallbackInfo& info);
   Napi::Value maximum(const Napi::CallbackInfo& info);
   Napi::Value barrier(const Napi::CallbackInfo& info);
+  Napi::Value sync_statistics(const Napi::CallbackInfo& info);
+  Napi::Value gather_at(const Napi::CallbackInfo& info);
+  Napi::Value leave_failed(const Napi::CallbackInfo& info);
+  Napi::Value failure(const Napi::CallbackInfo& info);
+  Napi::Value leave(const Napi::CallbackInfo& info);
 };
 
 class GradientReducerHandle : public Handle<GradientReducerHandle, distributed::GradientReducer> {

@@ -14,7 +14,7 @@ const napi_type_tag EmaHandle::kTag = {0x3d7fa02c91be4c65, 0xb8265e9f07d1a43c};
 void EmaHandle::define(Napi::Env env, AddonEnv& addon) {
   addon.ema_class = Napi::Persistent(
       DefineClass(env, kName,
-                  {InstanceMethod<&EmaHandle::begin>("begin"), InstanceMethod<&EmaHandle::update>("update"), InstanceMethod<&EmaHandle::reset>("reset"),
+                  {InstanceMethod<&EmaHandle::begin>("begin"), InstanceMethod<&EmaHandle::update>("update"), InstanceMethod<&EmaHandle::set_updates>("setUpdates"), InstanceMethod<&EmaHandle::reset>("reset"),
                    InstanceMethod<&EmaHandle::state_dict>("stateDict"), InstanceMethod<&EmaHandle::load_state_dict>("loadStateDict"),
                    InstanceAccessor("disposed", &EmaHandle::js_disposed, nullptr), InstanceMethod("dispose", &EmaHandle::js_dispose)}));
 }
@@ -29,6 +29,13 @@ Napi::Value EmaHandle::update(const Napi::CallbackInfo& info) {
   const auto ema = get("Ema.update");
   const double decay = info[0].As<Napi::Number>().DoubleValue();
   return AddonEnv::of(info.Env()).run_void(info.Env(), "Ema.update", [ema, decay] { ema->update(decay); });
+}
+
+Napi::Value EmaHandle::set_updates(const Napi::CallbackInfo& info) {
+  const auto ema = get("Ema.setUpdates");
+  const double updates = info[0].As<Napi::Number>().DoubleValue();
+  AddonEnv::of(info.Env()).post("Ema.setUpdates", [ema, updates] { ema->set_updates(updates); });
+  return info.Env().Undefined();
 }
 
 Napi::Value EmaHandle::reset(const Napi::CallbackInfo& info) {

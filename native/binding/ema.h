@@ -16,6 +16,7 @@ class EmaHandle : public Handle<EmaHandle, core::Ema> {
  private:
   Napi::Value begin(const Napi::CallbackInfo& info);
   Napi::Value update(const Napi::CallbackInfo& info);
+  Napi::Value set_updates(const Napi::CallbackInfo& info);
   Napi::Value reset(const Napi::CallbackInfo& info);
   Napi::Value state_dict(const Napi::CallbackInfo& info);
   Napi::Value load_state_dict(const Napi::CallbackInfo& info);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "../base/error.h"
+#include "../core/flat_buffers.h"
 #include "../engine/cuda_runtime.h"
 #include "convert.h"
 #include "registration.h"
@@ -78,6 +79,7 @@ Napi::Value create_model(const Napi::CallbackInfo& info) {
         engine::make_current(options.device);
         auto holder = std::make_shared<ModelHolder>();
         holder->model = core::SiamTrack(options);
+        holder->buffers = std::make_shared<core::ModelBuffers>(holder->model);
         holder->infos = infos_of(holder->model);
         return holder;
       },
@@ -163,6 +165,7 @@ Napi::Value ModelHandle::load_state_dict(const Napi::CallbackInfo& info) {
       copies.emplace_back(found->second, source);
     }
     for (auto& [target, source] : copies) target.copy_(source);
+    holder->buffers->note_load();
   });
 }
 

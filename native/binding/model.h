@@ -4,11 +4,16 @@
 #include "../core/siam_track.h"
 #include "handle.h"
 
+namespace siam::core {
+class ModelBuffers;
+}
+
 namespace siam::binding {
 
 /// A model and what JavaScript may ask about it without visiting the engine thread.
 struct ModelHolder {
   core::SiamTrack model{nullptr};
+  std::shared_ptr<core::ModelBuffers> buffers;
   struct Info {
     std::string name;
     std::vector<int64_t> shape;

@@ -4,6 +4,7 @@
 #include "convert.h"
 #include "model.h"
 #include "registration.h"
+#include "tracker_network.h"
 #include "tracker_spec.h"
 #include "tracker_values.h"
 
@@ -99,7 +100,7 @@ Napi::Value create_multi_tracker(const Napi::CallbackInfo& info) {
   const auto holder = ModelHandle::unwrap(info[0], "model");
   const auto spec = info[1].As<Napi::Object>();
   try {
-    auto network = tracking::make_network(holder->model, text(spec, "precision"));
+    auto network = network_of(holder->model, spec);
     return MultiTrackerHandle::wrap(env, AddonEnv::of(env).multi_tracker_class, std::make_shared<tracking::MultiTracker>(network, maker(spec, network), boolean(info[2].As<Napi::Object>(), "shareWindows")));
   } catch (const Napi::Error&) {
     throw;

@@ -1,5 +1,7 @@
 #include "registration.h"
 
+#include "cuda.h"
+
 namespace siam::binding {
 
 void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
@@ -9,11 +11,12 @@ void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   register_ema(env, exports, addon);
   register_runtime(env, exports, addon);
   register_cuda(env, exports, addon);
-  register_device_clock(env, exports, addon);
+  register_step_graph(env, exports, addon);
   register_tracker(env, exports, addon);
   register_multi_tracker(env, exports, addon);
   register_distributed(env, exports, addon);
   register_device_copies(env, exports, addon);
+  register_cuda_kernels(env, exports, addon);
   register_data(env, exports, addon);
 }
 

@@ -12,13 +12,13 @@ void register_model(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_training(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_ema(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_runtime(Napi::Env env, Napi::Object exports, AddonEnv& addon);
-void register_cuda(Napi::Env env, Napi::Object exports, AddonEnv& addon);
-void register_device_clock(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_device_copies(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_cuda_kernels(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 /// Called by register_data.
 void register_data_frames(Napi::Env env, Napi::Object exports);
 void register_distributed(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_step_graph(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_multi_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 

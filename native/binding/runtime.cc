@@ -75,11 +75,17 @@ Napi::Value read_scalars(const Napi::CallbackInfo& info) {
         std::vector<double> values;
         if (scalars.empty()) return values;
         std::vector<at::Tensor> flat;
+        bool alike = true;
         for (const auto& slot : scalars) {
           if (slot->tensor.numel() != 1) throw SiamException("ERR_SHAPE", "readScalars: expected tensors of one element but received " + std::to_string(slot->tensor.numel()));
-          flat.push_back(slot->tensor.detach().reshape({1}).to(at::kDouble));
+          flat.push_back(slot->tensor.detach().reshape({1}));
+          alike = alike && flat.back().scalar_type() == flat.front().scalar_type();
         }
-        const at::Tensor packed = at::cat(flat).to(at::kCPU);
+        // A conversion before the copy is a kernel for each scalar; after it, none.
+        if (!alike) {
+          for (auto& scalar : flat) scalar = scalar.to(at::kDouble);
+        }
+        const at::Tensor packed = at::cat(flat).to(at::kCPU).to(at::kDouble);
         const auto* data = packed.const_data_ptr<double>();
         values.assign(data, data + packed.numel());
         return values;

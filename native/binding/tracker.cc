@@ -1,11 +1,11 @@
 #include "tracker.h"
 
-#include "../tracking/network.h"
 #include "convert.h"
 #include "model.h"
 #include "online.h"
 #include "registration.h"
 #include "tensor.h"
+#include "tracker_network.h"
 #include "tracker_spec.h"
 #include "tracker_values.h"
 
@@ -23,7 +23,7 @@ Napi::Value create_tracker(const Napi::CallbackInfo& info) {
   const auto holder = ModelHandle::unwrap(info[0], "model");
   const auto spec = info[1].As<Napi::Object>();
   try {
-    TrackerPtr tracker = tracker_maker(spec)(tracking::make_network(holder->model, text(spec, "precision")), nullptr);
+    TrackerPtr tracker = tracker_maker(spec)(network_of(holder->model, spec), nullptr);
     return TrackerHandle::wrap(env, AddonEnv::of(env).tracker_class, std::move(tracker));
   } catch (const Napi::Error&) {
     throw;

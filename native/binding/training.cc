@@ -72,7 +72,8 @@ Napi::Value create_loss(const Napi::CallbackInfo& info) {
 void SgdHandle::define(Napi::Env env, AddonEnv& addon) {
   addon.sgd_class = Napi::Persistent(DefineClass(
       env, kName,
-      {InstanceMethod<&SgdHandle::zero_grad>("zeroGrad"), InstanceMethod<&SgdHandle::set_lr>("setLr"), InstanceMethod<&SgdHandle::step>("step"),
+      {InstanceMethod<&SgdHandle::zero_grad>("zeroGrad"), InstanceMethod<&SgdHandle::set_lr>("setLr"), InstanceMethod<&SgdHandle::backward>("backward"),
+       InstanceMethod<&SgdHandle::step>("step"),
        InstanceMethod<&SgdHandle::momentum_buffers>("momentumBuffers"), InstanceMethod<&SgdHandle::load_momentum_buffers>("loadMomentumBuffers"),
        InstanceMethod<&SgdHandle::grad_norm>("gradNorm"), InstanceMethod<&SgdHandle::clip_grad_norm>("clipGradNorm"), InstanceMethod<&SgdHandle::clip_grad_value>("clipGradValue"),
        InstanceAccessor("disposed", &SgdHandle::js_disposed, nullptr), InstanceMethod("dispose", &SgdHandle::js_dispose)}));
@@ -90,11 +91,6 @@ Napi::Value SgdHandle::set_lr(const Napi::CallbackInfo& info) {
   const double lr = info[1].As<Napi::Number>().DoubleValue();
   AddonEnv::of(info.Env()).post("setLr", [sgd, group, lr] { sgd->set_lr(group, lr); });
   return info.Env().Undefined();
-}
-
-Napi::Value SgdHandle::step(const Napi::CallbackInfo& info) {
-  const auto sgd = get("step");
-  return AddonEnv::of(info.Env()).run_void(info.Env(), "step", [sgd] { sgd->step(); });
 }
 
 Napi::Value SgdHandle::momentum_buffers(const Napi::CallbackInfo& info) {
@@ -200,7 +196,8 @@ Napi::Value create_sgd(const Napi::CallbackInfo& info) {
     group.nesterov = boolean(spec, "nesterov");
     groups.push_back(std::move(group));
   }
-  return SgdHandle::wrap(env, addon.sgd_class, std::make_shared<core::Sgd>(std::move(groups)));
+  const bool deferred = info.Length() > 2 && info[2].IsObject() && boolean(info[2].As<Napi::Object>(), "deferred");
+  return SgdHandle::wrap(env, addon.sgd_class, std::make_shared<core::GuardedSgd>(std::move(groups), holder->buffers, deferred));
 }
 
 core::GradScalerState scaler_state_from_js(const Napi::Object& object) {

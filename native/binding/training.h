@@ -2,8 +2,8 @@
 #pragma once
 
 #include "../core/grad_scaler.h"
+#include "../core/guarded_sgd.h"
 #include "../core/losses.h"
-#include "../core/sgd.h"
 #include "handle.h"
 
 namespace siam::binding {
@@ -19,7 +19,7 @@ class LossHandle : public Handle<LossHandle, core::Loss> {
   Napi::Value forward(const Napi::CallbackInfo& info);
 };
 
-class SgdHandle : public Handle<SgdHandle, core::Sgd> {
+class SgdHandle : public Handle<SgdHandle, core::GuardedSgd> {
  public:
   static constexpr const char* kName = "Optimizer";
   static const napi_type_tag kTag;
@@ -29,7 +29,8 @@ class SgdHandle : public Handle<SgdHandle, core::Sgd> {
  private:
   Napi::Value zero_grad(const Napi::CallbackInfo& info);
   Napi::Value set_lr(const Napi::CallbackInfo& info);
-  Napi::Value step(const Napi::CallbackInfo& info);
+  Napi::Value backward(const Napi::CallbackInfo& info);  // sgd_step.cc
+  Napi::Value step(const Napi::CallbackInfo& info);      // sgd_step.cc
   Napi::Value momentum_buffers(const Napi::CallbackInfo& info);
   Napi::Value load_momentum_buffers(const Napi::CallbackInfo& info);
   Napi::Value grad_norm(const Napi::CallbackInfo& info);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "../base/error.h"
+#include "cuda/image.h"
 #include "googlenet.h"
 #include "script_backbone.h"
 #include "shufflenet.h"
@@ -12,7 +13,7 @@ namespace siam::core {
 
 namespace {
 
-at::Tensor max_pool_3s2_ceil(const at::Tensor& x) { return at::max_pool2d(x, {3, 3}, {2, 2}, {0, 0}, {1, 1}, /*ceil_mode=*/true); }
+constexpr PoolShape kPool{/*padding=*/0, /*ceil=*/true};
 
 /// Normal distribution cut at ±2 standard deviations.
 void truncated_normal_(at::Tensor weight, double std) {
@@ -25,6 +26,10 @@ void truncated_normal_(at::Tensor weight, double std) {
 }  // namespace
 
 at::Tensor Backbone::prepare(const at::Tensor& image, const ComputeMode& mode) const {
+  if (image.device().is_cuda()) {
+    const at::Tensor prepared = cuda::image(image, mode, {});
+    if (prepared.defined()) return prepared;
+  }
   return mode.fold ? fold_image(image, mode.dtype) : image.to(mode.dtype).contiguous(mode.format);
 }
 
@@ -37,8 +42,8 @@ AlexNetImpl::AlexNetImpl() {
 }
 
 at::Tensor AlexNetImpl::forward(const at::Tensor& x) {
-  at::Tensor y = max_pool_3s2_ceil(conv1->forward(x));
-  y = max_pool_3s2_ceil(conv2->forward(y));
+  at::Tensor y = conv1->forward_pooled(x, kPool);
+  y = conv2->forward_pooled(y, kPool);
   return conv5->forward(conv4->forward(conv3->forward(y)));
 }
 
@@ -52,7 +57,7 @@ TinyConvImpl::TinyConvImpl() {
 }
 
 at::Tensor TinyConvImpl::forward(const at::Tensor& x) {
-  at::Tensor y = max_pool_3s2_ceil(conv1->forward(x));
+  at::Tensor y = conv1->forward_pooled(x, kPool);
   y = conv2b->forward(conv2a->forward(y));
   return conv3b->forward(conv3a->forward(y));
 }

@@ -38,6 +38,23 @@ class KeepsCastWeights {
   virtual void drop_cast_weights() = 0;
 };
 
+/// Gathers the counts of batches (BatchNorm's num_batches_tracked) of all units that run on this thread while it lives, and adds them at once:
+/// on a GPU each addition is a kernel of its own.
+class BatchCounts {
+ public:
+  BatchCounts();
+  ~BatchCounts();
+  BatchCounts(const BatchCounts&) = delete;
+  BatchCounts& operator=(const BatchCounts&) = delete;
+  /// Adds what was gathered. Without it (an exception) nothing is counted.
+  void commit();
+
+ private:
+  friend void count_batch(const at::Tensor& counter);
+  std::vector<at::Tensor> once_, again_;
+  BatchCounts* outer_;
+};
+
 /// Convolution, BatchNorm and ReLU as one computation over a Conv2d and a BatchNorm2d; whoever owns it registers both under its own names.
 class ConvUnit {
  public:
@@ -45,6 +62,8 @@ class ConvUnit {
 
   /// @param x [N,in,H,W] in the mode's dtype and memory format     @returns [N,out,H',W']
   at::Tensor forward(const at::Tensor& x);
+  /// The same, with the maximum over 3×3 windows behind it. For units with BatchNorm and ReLU.
+  at::Tensor forward_pooled(const at::Tensor& x, const PoolShape& pool);
   void drop_cast_weight() { cast_weight_.reset(); }
 
   torch::nn::Conv2d conv{nullptr};
@@ -54,6 +73,7 @@ class ConvUnit {
   const at::Tensor& weight_as(at::ScalarType dtype);
   std::optional<at::Tensor> bias_as(at::ScalarType dtype) const;
   at::Tensor convolve(const at::Tensor& x, const std::optional<at::Tensor>& bias);
+  at::Tensor normalise(const at::Tensor& x, const PoolShape* pool);
 
   ConvBnReluOptions options_;
   at::Tensor cast_weight_;
@@ -68,6 +88,7 @@ class ConvBnReluImpl : public torch::nn::Module, public KeepsCastWeights {
 
   /// @param x [N,in,H,W] in the mode's dtype and memory format     @returns [N,out,H',W']
   at::Tensor forward(const at::Tensor& x) { return unit_.forward(x); }
+  at::Tensor forward_pooled(const at::Tensor& x, const PoolShape& pool) { return unit_.forward_pooled(x, pool); }
   void drop_cast_weights() override { unit_.drop_cast_weight(); }
 
   torch::nn::Conv2d conv;
@@ -83,6 +104,8 @@ class ConvSequenceImpl : public torch::nn::Module, public KeepsCastWeights {
 
   /// @param x [N,in of the first,H,W]     @returns [N,out of the last,H',W']
   at::Tensor forward(const at::Tensor& x);
+  /// The same, with the maximum over 3×3 windows behind the last.
+  at::Tensor forward_pooled(const at::Tensor& x, const PoolShape& pool);
   void drop_cast_weights() override;
 
  private:

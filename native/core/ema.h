@@ -26,6 +26,11 @@ class Ema {
   void begin();
   /// One step of the average, in place, without waiting for a device. Begins where nobody has.
   void update(double decay);
+  /// The same where `skipped` (a bool scalar beside the state) does not hold, by the decay of the updates that were not skipped so far:
+  /// min(decay, (1 + t) / (warmup + t)) where warmup > 1. They are counted beside the state, from set_updates() on.
+  void update_unless(const at::Tensor& skipped, double decay, double warmup);
+  /// Says how many updates went into the shadow: after load() or reset(), or where update() was called.
+  void set_updates(double updates);
   /// Forgets the shadow: the next begin() copies the state anew.
   void reset();
   /// Takes `tensors` (one for each entry, in order, of its shape) for the shadow.
@@ -37,6 +42,8 @@ class Ema {
 
  private:
   std::vector<Entry> entries_;
+  double updates_ = 0;
+  at::Tensor counted_;  // float64 scalar beside the state, begins at updates_; made at the first update_unless()
 };
 
 }  // namespace siam::core

@@ -1,6 +1,7 @@
 #include "googlenet.h"
 
 #include "backbone_parts.h"
+#include "cuda/image.h"
 
 namespace siam::core {
 
@@ -93,15 +94,18 @@ Inception3Impl::Inception3Impl(int64_t crop_pad) : crop_pad_(crop_pad) {
 
 at::Tensor Inception3Impl::prepare(const at::Tensor& image, const ComputeMode& mode) const {
   constexpr double kHalf = 255 / 2.0;
+  if (image.device().is_cuda()) {
+    constexpr auto kMiddle = static_cast<float>(kHalf);
+    const at::Tensor prepared = cuda::image(image, mode, {1, {kMiddle, kMiddle, kMiddle}, {kMiddle, kMiddle, kMiddle}, /*swap=*/true});
+    if (prepared.defined()) return prepared;
+  }
   return Backbone::prepare(rgb_float(image).sub_(kHalf).div_(kHalf), mode);
 }
 
 at::Tensor Inception3Impl::forward(const at::Tensor& x) {
   at::Tensor y = x;
-  for (size_t i = 0; i < stem_.size(); i++) {
-    if (i == 3) y = max_pool_3s2(y);
-    y = stem_[i]->forward(y);
-  }
+  constexpr size_t kPooled = 2;
+  for (size_t i = 0; i < stem_.size(); i++) y = i == kPooled ? stem_[i]->forward_pooled(y, PoolShape{}) : stem_[i]->forward(y);
   for (auto& block : blocks_) y = block->forward(y);
   return channel_reduce_->forward(crop_border(y, crop_pad_, "Inception3"));
 }

@@ -6,7 +6,7 @@
 
 namespace siam::core {
 
-at::Tensor& GradScaler::scale_on(const at::Device& device) {
+const at::Tensor& GradScaler::scale_on(const at::Device& device) {
   if (!scale_.defined()) {
     const auto options = at::TensorOptions().device(device);
     scale_ = at::full({}, state_.scale, options.dtype(at::kFloat));

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "../base/error.h"
+#include "cuda/losses.h"
 #include "dispatch.h"
 
 namespace siam::core {
@@ -40,6 +41,9 @@ class FocalBase : public Loss {
     const at::Tensor positives = label.gt(0).to(at::kFloat).sum();
     return {(per_position.sum(2) * mask.squeeze(2)).sum() / at_least_one(positives) * options_.weight, {}};
   }
+  cuda::LossValue on_cuda(const at::Tensor& pred, const at::Tensor& label, bool probabilities) const {
+    return cuda::focal_loss(pred, label, {options_.weight, options_.alpha, options_.gamma, options_.ignore_label, probabilities});
+  }
   at::Tensor valid(const at::Tensor& label) const { return label.ne(options_.ignore_label).to(at::kFloat); }
   /// 1 where the (masked) label is the foreground class.
   static at::Tensor one_hot(const at::Tensor& label, const at::Tensor& mask) { return (label * mask).to(at::kLong).eq(1).to(at::kFloat); }
@@ -53,6 +57,7 @@ class FocalLoss : public FocalBase {
   LossOutput forward(const TensorMap& in) const override {
     const at::Tensor pred = need(in, "FocalLoss", "cls_pred", 1), label = need(in, "FocalLoss", "cls_gt", 1).to(at::kFloat);
     same_grid("FocalLoss", pred, label);
+    if (const auto fused = on_cuda(pred, label, false); fused.loss.defined()) return {fused.loss, {}};
     const at::Tensor mask = valid(label), target = one_hot(label, mask);
     const at::Tensor p = at::sigmoid(pred);
     const at::Tensor ce = at::binary_cross_entropy_with_logits(pred, target, {}, {}, at::Reduction::None);
@@ -69,6 +74,7 @@ class SigmoidCrossEntropyRetina : public FocalBase {
   LossOutput forward(const TensorMap& in) const override {
     const at::Tensor logits = need(in, "SigmoidCrossEntropyRetina", "cls_pred", 1), label = need(in, "SigmoidCrossEntropyRetina", "cls_gt", 1).to(at::kFloat);
     same_grid("SigmoidCrossEntropyRetina", logits, label);
+    if (const auto fused = on_cuda(logits, label, true); fused.loss.defined()) return {fused.loss, {}};
     const at::Tensor mask = valid(label), target = one_hot(label, mask);
     const at::Tensor p = at::sigmoid(logits);
     const at::Tensor positive = at::pow(1 - p, options_.gamma) * target * safe_log(p);
@@ -83,6 +89,7 @@ class SigmoidCrossEntropyCenterness : public Loss {
   LossOutput forward(const TensorMap& in) const override {
     const at::Tensor pred = need(in, "SigmoidCrossEntropyCenterness", "ctr_pred", 1), label = need(in, "SigmoidCrossEntropyCenterness", "ctr_gt", 1).to(at::kFloat);
     same_grid("SigmoidCrossEntropyCenterness", pred, label);
+    if (const auto fused = cuda::centerness_loss(pred, label, weight_); fused.loss.defined()) return {fused.loss, {}};
     const at::Tensor mask = label.ne(0).to(at::kFloat);
     const at::Tensor loss = at::binary_cross_entropy_with_logits(pred, label, {}, {}, at::Reduction::None) * mask;
     const at::Tensor residual = at::binary_cross_entropy(label, label, {}, at::Reduction::None) * mask;
@@ -100,6 +107,7 @@ class IouLoss : public Loss {
     const at::Tensor pred = need(in, "IOULoss", "box_pred", 4), target = need(in, "IOULoss", "box_gt", 4), label = need(in, "IOULoss", "cls_gt", 1).to(at::kFloat);
     same_grid("IOULoss", pred, target);
     same_grid("IOULoss", pred, label);
+    if (const auto fused = cuda::iou_loss(pred, target, label, weight_, background_, ignore_label_); fused.loss.defined()) return {fused.loss, {{"iou", fused.mean}}};
     const at::Tensor mask = (label.ne(background_) & label.ne(ignore_label_)).to(at::kFloat).squeeze(2);
     const auto p = pred.unbind(2), t = target.unbind(2);
     const at::Tensor target_area = at::abs(t[2] - t[0] + 1) * at::abs(t[3] - t[1] + 1);

@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "../base/error.h"
+#include "cuda/batch_norm.h"
 #include "dispatch.h"
 #include "kernels/batch_norm.h"
+#include "synced_norm.h"
 
 namespace siam::core {
 
@@ -75,6 +77,8 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
     const float* offset = conv_bias.has_value() ? data<float>(*conv_bias) : nullptr;
     float *rm = data<float>(running_mean), *rv = data<float>(running_var);
     at::Tensor y = at::empty_like(x);
+    const StatisticsExchangePtr exchange = training ? current_statistics_exchange() : nullptr;
+    double count = static_cast<double>(l.R);
     dispatch_cpu(x, [&](auto tag) {
       using T = decltype(tag);
       const T* px = data<T>(x);
@@ -84,12 +88,13 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
         two_sums(
             l, sum, square_sum, [&](int64_t b, int64_t e, double* s, double* q) { kernels::bn_sums_planar(px, l.N, l.C, l.P, b, e, s, q); },
             [&](int64_t b, int64_t e, double* s, double* q) { kernels::bn_sums_rows(px, l.C, b, e, s, q); });
+        if (exchange) count = exchange_two_sums(*exchange, sum, square_sum, count);
         for (int64_t c = 0; c < l.C; c++) {
-          const double m = sum[c] / static_cast<double>(l.R);
-          const double variance = std::max(0.0, square_sum[c] / static_cast<double>(l.R) - m * m);
+          const double m = sum[c] / count;
+          const double variance = std::max(0.0, square_sum[c] / count - m * m);
           mean[c] = static_cast<float>(m);
           inv_std[c] = static_cast<float>(1.0 / std::sqrt(variance + eps));
-          const double unbiased = l.R > 1 ? variance * static_cast<double>(l.R) / static_cast<double>(l.R - 1) : variance;
+          const double unbiased = count > 1 ? variance * count / (count - 1) : variance;
           rm[c] = static_cast<float>(momentum * (m + (offset != nullptr ? offset[c] : 0.0f)) + (1 - momentum) * rm[c]);
           rv[c] = static_cast<float>(momentum * unbiased + (1 - momentum) * rv[c]);
         }
@@ -111,6 +116,8 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
     ctx->saved_data["training"] = training;
     ctx->saved_data["relu"] = relu;
     ctx->saved_data["has_offset"] = conv_bias.has_value();
+    ctx->saved_data["count"] = count;
+    if (exchange) ctx->saved_data["exchange"] = c10::IValue::make_capsule(exchange);
     return y;
   }
 
@@ -138,8 +145,15 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
       for (int64_t c = 0; c < l.C; c++) {
         data<float>(d_bias)[c] = static_cast<float>(sum_g[c]);
         data<float>(d_weight)[c] = static_cast<float>(sum_gx[c] * inv_std[c]);
+      }
+      // The parameters' gradients above stay this rank's: whoever averages gradients averages them, too.
+      const auto exchange = ctx->saved_data.find("exchange");
+      if (exchange != ctx->saved_data.end()) {
+        exchange_two_sums(*c10::static_intrusive_pointer_cast<StatisticsExchange>(exchange->second.toCapsule()), sum_g, sum_gx, 0);
+      }
+      const double count = ctx->saved_data["count"].toDouble();
+      for (int64_t c = 0; c < l.C; c++) {
         if (training) {
-          const double count = static_cast<double>(l.R);
           const double slope = -static_cast<double>(scale[c]) * inv_std[c] * inv_std[c] * sum_gx[c] / count;
           b_of[c] = static_cast<float>(slope);
           c_of[c] = static_cast<float>(-static_cast<double>(scale[c]) * sum_g[c] / count - slope * mean[c]);
@@ -156,17 +170,44 @@ struct BatchNormAct : torch::autograd::Function<BatchNormAct> {
 
 }  // namespace
 
-at::Tensor batch_norm_act(const at::Tensor& x, const std::optional<at::Tensor>& conv_bias, NormState& state, bool training, bool relu) {
+namespace {
+
+void check_values(const at::Tensor& x, bool training) {
   if (training && x.numel() / x.size(1) < 2) {
     throw SiamException("ERR_SHAPE", "batch_norm_act: expected more than one value per channel in training but received " + describe(x));
   }
+}
+
+}  // namespace
+
+at::Tensor batch_norm_act(const at::Tensor& x, const std::optional<at::Tensor>& conv_bias, NormState& state, bool training, bool relu) {
+  check_values(x, training);
   // In eval mode torch's planar kernel is as good, and rounds as the original does (the header says what one flipped activation costs).
   if (has_cpu_kernel(x) && (training || is_interleaved(x))) {
     return BatchNormAct::apply(x, conv_bias, state.weight, state.bias, state.running_mean, state.running_var, training, state.momentum, state.eps, relu);
   }
+  if (training && current_statistics_exchange()) return synced_batch_norm_act(x, conv_bias, state, current_statistics_exchange(), relu);
+  if (x.device().is_cuda()) {
+    const at::Tensor y = cuda::batch_norm_act(x, conv_bias, state, training, relu);
+    if (y.defined()) return y;
+  }
   const at::Tensor biased = conv_bias.has_value() ? x + conv_bias->to(x.scalar_type()).reshape({1, -1, 1, 1}) : x;
   at::Tensor y = at::batch_norm(biased, state.weight, state.bias, state.running_mean, state.running_var, training, state.momentum, state.eps, true);
   return relu ? y.relu_() : y;
+}
+
+int64_t PoolShape::size(int64_t in) const {
+  const int64_t out = (in + 2 * padding - 3 + (ceil ? 1 : 0)) / 2 + 1;
+  return ceil && (out - 1) * 2 >= in + padding ? out - 1 : out;
+}
+
+at::Tensor batch_norm_relu_pool(const at::Tensor& x, const std::optional<at::Tensor>& conv_bias, NormState& state, bool training, const PoolShape& pool) {
+  check_values(x, training);
+  if (x.device().is_cuda() && !(training && current_statistics_exchange())) {
+    const at::Tensor y = cuda::batch_norm_relu_pool(x, conv_bias, state, training, pool);
+    if (y.defined()) return y;
+  }
+  return at::max_pool2d(batch_norm_act(x, conv_bias, state, training, true), {3, 3}, {2, 2}, {pool.padding, pool.padding}, {1, 1}, pool.ceil);
 }
 
 }  // namespace siam::core

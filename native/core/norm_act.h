@@ -21,4 +21,14 @@ struct NormState {
 /// Source: torch.nn.BatchNorm2d; parity: test/golden/forward. Thread: engine.
 at::Tensor batch_norm_act(const at::Tensor& x, const std::optional<at::Tensor>& conv_bias, NormState& state, bool training, bool relu);
 
+/// The networks' maximum over 3×3 windows of stride 2.
+struct PoolShape {
+  int64_t padding = 0;
+  bool ceil = false;  ///< windows that begin inside and end outside count, cut at the border
+  int64_t size(int64_t in) const;
+};
+
+/// max_pool(relu(BatchNorm(x))), on CUDA as one pass (the activation itself is never written), elsewhere one after the other.
+at::Tensor batch_norm_relu_pool(const at::Tensor& x, const std::optional<at::Tensor>& conv_bias, NormState& state, bool training, const PoolShape& pool);
+
 }  // namespace siam::core

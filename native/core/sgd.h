@@ -21,7 +21,9 @@ class Sgd {
   explicit Sgd(std::vector<SgdGroup> groups) : groups_(std::move(groups)) {}
 
   /// Parameters without a gradient (frozen ones) are left alone, momentum and weight decay included, as torch does.
-  void step();
+  /// @param found_inf  a float32 scalar beside the parameters: the step is skipped where it is 1, on the device, and nothing waits. Only a
+  ///   step that makes momentum buffers reads it first, so that a skipped one leaves none.
+  void step(const at::Tensor& found_inf = {});
   /// Sets gradients to none, as torch's default.
   void zero_grad();
   void set_lr(size_t group, double lr) { groups_.at(group).lr = lr; }
@@ -33,6 +35,9 @@ class Sgd {
   std::map<std::string, at::Tensor>& momentum() { return momentum_; }
 
  private:
+  /// Whether the next step is the first of a parameter that keeps momentum.
+  bool makes_momentum() const;
+
   std::vector<SgdGroup> groups_;
   std::map<std::string, at::Tensor> momentum_;
 };

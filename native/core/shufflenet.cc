@@ -3,6 +3,7 @@
 #include <string>
 
 #include "backbone_parts.h"
+#include "cuda/image.h"
 #include "dispatch.h"
 
 namespace siam::core {
@@ -10,6 +11,8 @@ namespace siam::core {
 namespace {
 
 constexpr std::array<int, 3> kUnitsOfStage{4, 8, 4};
+// Of RGB from 0 to 1, over ImageNet.
+constexpr std::array<float, 3> kMean{0.485f, 0.456f, 0.406f}, kDeviation{0.229f, 0.224f, 0.225f};
 constexpr int64_t kStemWidth = 24;
 
 ConvBnReluOptions pointwise(int64_t in, int64_t out) { return {in, out, 1, 1, 1, true, /*relu=*/true, 1e-5, /*bias=*/false}; }
@@ -60,13 +63,22 @@ ShuffleNetV2Impl::ShuffleNetV2Impl(const ShuffleNetWidths& widths, int64_t crop_
 }
 
 at::Tensor ShuffleNetV2Impl::prepare(const at::Tensor& image, const ComputeMode& mode) const {
-  const auto options = at::TensorOptions().dtype(at::kFloat).device(image.device());
-  const at::Tensor mean = at::tensor({0.485, 0.456, 0.406}, options).view({1, 3, 1, 1}), deviation = at::tensor({0.229, 0.224, 0.225}, options).view({1, 3, 1, 1});
-  return Backbone::prepare(rgb_float(image).div_(255).sub_(mean).div_(deviation), mode);
+  if (image.device().is_cuda()) {
+    const at::Tensor prepared = cuda::image(image, mode, {255, kMean, kDeviation, /*swap=*/true});
+    if (prepared.defined()) return prepared;
+  }
+  if (!mean_.defined() || mean_.device() != image.device()) {
+    const auto made = [&](const std::array<float, 3>& values) {
+      return at::tensor(at::ArrayRef<float>(values.data(), values.size()), at::TensorOptions().dtype(at::kFloat)).to(image.device()).view({1, 3, 1, 1});
+    };
+    mean_ = made(kMean);
+    deviation_ = made(kDeviation);
+  }
+  return Backbone::prepare(rgb_float(image).div_(255).sub_(mean_).div_(deviation_), mode);
 }
 
 at::Tensor ShuffleNetV2Impl::forward(const at::Tensor& x) {
-  at::Tensor y = at::max_pool2d(conv1_->forward(x), {3, 3}, {2, 2}, {1, 1});
+  at::Tensor y = conv1_->forward_pooled(x, PoolShape{/*padding=*/1});
   std::vector<at::Tensor> features;
   for (auto& stage : stages_) {
     for (auto& unit : stage) y = unit->forward(y);

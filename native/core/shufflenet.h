@@ -42,6 +42,7 @@ class ShuffleNetV2Impl : public Backbone {
 
  private:
   int64_t crop_pad_, head_width_;
+  mutable at::Tensor mean_, deviation_;  // kept on the device: made anew each time, the host would wait for the copy
   ConvSequence conv1_{nullptr}, channel_reduce_{nullptr};
   std::vector<std::vector<ShuffleUnit>> stages_;
 };

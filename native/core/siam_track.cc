@@ -71,6 +71,7 @@ HeadOutput SiamTrackImpl::train_forward(const at::Tensor& im_z, const at::Tensor
   }
   drop_cast_weights();
   const at::Tensor z = prepare(im_z, "im_z"), x = prepare(im_x, "im_x");
+  BatchCounts counts;
   const TemplateFeatures features = [&] {
     const at::Tensor f_z = basemodel_->forward(z);
     return TemplateFeatures{c_z_k_->forward(f_z), r_z_k_->forward(f_z)};
@@ -79,6 +80,7 @@ HeadOutput SiamTrackImpl::train_forward(const at::Tensor& im_z, const at::Tensor
   const at::Tensor c_x = c_x_->forward(f_x), r_x = r_x_->forward(f_x);
   const at::Tensor r_out = xcorr_depthwise(r_x, features.r_z_k), c_out = xcorr_depthwise(c_x, features.c_z_k);
   HeadOutput out = head_->forward(c_out, r_out, im_x.size(3));
+  counts.commit();
   drop_cast_weights();  // the graph holds what backward needs; a later step must not see this step's cast
   return out;
 }

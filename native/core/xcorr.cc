@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../base/error.h"
+#include "cuda/xcorr.h"
 #include "dispatch.h"
 #include "kernels/xcorr.h"
 
@@ -71,6 +72,10 @@ at::Tensor xcorr_depthwise(const at::Tensor& x, const at::Tensor& k) {
                                          describe(x) + " and " + describe(k));
   }
   if (has_cpu_kernel(x)) return XcorrFunction::apply(x, k);
+  if (x.device().is_cuda()) {
+    const at::Tensor out = cuda::xcorr_depthwise(x, k);
+    if (out.defined()) return out;
+  }
   const int64_t groups = x.size(0) * x.size(1);
   const std::array<int64_t, 2> one{1, 1}, zero{0, 0};
   const at::Tensor out = at::conv2d(x.reshape({1, groups, x.size(2), x.size(3)}), k.reshape({groups, 1, k.size(2), k.size(3)}), std::nullopt, at::IntArrayRef(one), at::IntArrayRef(zero), at::IntArrayRef(one), groups);

@@ -164,15 +164,8 @@ void MultiTracker::run(const std::vector<size_t>& owners, const std::vector<size
     }
     batch.push_back(crops[owner]);
   }
-  core::SearchFeatures search = network_->search_features(batch.size() == 1 ? batch.front() : at::cat(batch, 0));
-  if (rows.size() != batch.size()) {
-    const at::Tensor which = at::tensor(rows, at::kLong).to(search.c_x.device());
-    const auto of_rows = [&which](const at::Tensor& features) { return features.index_select(0, which).contiguous(features.suggest_memory_format()); };
-    search.c_x = of_rows(search.c_x);
-    search.r_x = of_rows(search.r_x);
-  }
-  const int64_t cells = targets_[targets.front()].tracker->cells();
-  const auto all = SiamFcppTracker::fetch_all(network_->head(search, joined(templates)), cells, reader_->file());
+  const at::Tensor seen = network_->evaluate(batch.size() == 1 ? batch.front() : at::cat(batch, 0), joined(templates), rows);
+  const auto all = SiamFcppTracker::outputs_of(seen, targets_[targets.front()].tracker->cells(), reader_->file());
   int64_t row = 0;
   for (size_t t = 0; t < targets.size(); ++t) {
     const int64_t count = templates[t].c_z_k.size(0);

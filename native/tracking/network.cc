@@ -1,97 +1,67 @@
 #include "network.h"
 
-#include <ATen/autocast_mode.h>
-#include <ATen/core/grad_mode.h>
+#include <ATen/ATen.h>
 
 #include <utility>
 
 #include "../base/error.h"
+#include "inference/device_network.h"
 #include "inference/folded_network.h"
 
 namespace siam::tracking {
 namespace {
 
-/// Puts the model into evaluation mode, without gradients, and back: it may be one that is being trained.
-class EvaluationScope {
- public:
-  explicit EvaluationScope(core::SiamTrack& model) : model_(model), was_training_(model->is_training()) {
-    if (was_training_) model_->eval();
-  }
-  ~EvaluationScope() {
-    if (was_training_) model_->train();
-  }
-  EvaluationScope(const EvaluationScope&) = delete;
-  EvaluationScope& operator=(const EvaluationScope&) = delete;
-
- private:
-  core::SiamTrack& model_;
-  const bool was_training_;
-  const c10::NoGradGuard no_grad_;
-};
-
-/// bfloat16 autocast of the model's device for one call.
-class AutocastScope {
- public:
-  AutocastScope(at::Device device, bool on) : device_(device.type()), on_(on) {
-    if (!on) return;
-    was_on_ = at::autocast::is_autocast_enabled(device_);
-    was_dtype_ = at::autocast::get_autocast_dtype(device_);
-    at::autocast::set_autocast_enabled(device_, true);
-    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
-    at::autocast::increment_nesting();
-  }
-  ~AutocastScope() {
-    if (!on_) return;
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(device_, was_on_);
-    at::autocast::set_autocast_dtype(device_, was_dtype_);
-  }
-  AutocastScope(const AutocastScope&) = delete;
-  AutocastScope& operator=(const AutocastScope&) = delete;
-
- private:
-  const at::DeviceType device_;
-  const bool on_;
-  bool was_on_ = false;
-  at::ScalarType was_dtype_ = at::kFloat;
-};
+[[noreturn]] void refuse(const std::string& why) { throw SiamException("ERR_ARGUMENT", "createTracker: " + why); }
 
 }  // namespace
 
-core::TemplateFeatures ModuleNetwork::template_features(const at::Tensor& z_crops) {
-  const EvaluationScope scope(model_);
-  const AutocastScope autocast(model_->options().device, autocast_);
-  return model_->template_features(z_crops);
+at::Tensor packed(const core::HeadOutput& head) { return at::cat({head.cls, head.ctr, head.box}, 2).to(at::kFloat).to(at::kCPU).contiguous(); }
+
+at::Tensor row_index(const std::vector<int64_t>& rows, int64_t images, at::Device device) {
+  const auto count = static_cast<int64_t>(rows.size());
+  bool as_they_are = images == count;
+  for (int64_t i = 0; as_they_are && i < count; i++) as_they_are = rows[static_cast<size_t>(i)] == i;
+  return as_they_are || images == 1 ? at::Tensor() : at::tensor(rows, at::kLong).to(device);
 }
 
-core::SearchFeatures ModuleNetwork::search_features(const at::Tensor& x_crops) {
-  const EvaluationScope scope(model_);
-  const AutocastScope autocast(model_->options().device, autocast_);
-  return model_->search_features(x_crops);
+core::SearchFeatures of_rows(const core::SearchFeatures& search, const at::Tensor& index, int64_t count) {
+  if (!index.defined() && search.c_x.size(0) == count) return search;
+  const auto of = [&](const at::Tensor& features) {
+    const at::Tensor all = index.defined() ? features.index_select(0, index) : features.expand({count, -1, -1, -1});
+    return all.contiguous(features.suggest_memory_format());
+  };
+  return {of(search.c_x), of(search.r_x), search.f_x, search.x_size};
 }
 
-at::Tensor ModuleNetwork::classification_features(const at::Tensor& x_crops) {
-  const EvaluationScope scope(model_);
-  const AutocastScope autocast(model_->options().device, autocast_);
-  return model_->classification_features(x_crops);
+at::Tensor Network::evaluate(const at::Tensor& x_crops, const core::TemplateFeatures& templates, const std::vector<int64_t>& rows) {
+  const core::SearchFeatures search = search_features(x_crops);
+  const at::Tensor index = row_index(rows, x_crops.size(0), search.c_x.device());
+  return packed(head(of_rows(search, index, static_cast<int64_t>(rows.size())), templates));
 }
 
-core::HeadOutput ModuleNetwork::head(const core::SearchFeatures& search, const core::TemplateFeatures& features) {
-  const EvaluationScope scope(model_);
-  const AutocastScope autocast(model_->options().device, autocast_);
-  return model_->match(search, features);
-}
-
-std::shared_ptr<Network> make_network(core::SiamTrack model, const std::string& precision) {
+std::shared_ptr<Network> make_network(core::SiamTrack model, const std::string& precision, MakeDeviceGraph make_graph) {
   using inference::Arithmetic;
   const at::Device device = model->options().device;
+  if (!device.is_cpu()) {
+    if (precision == "int8") refuse("the precision int8 runs on the CPU, and this model is on " + device.str() + "; use fp16 or bf16 there");
+    return make_device_network(std::move(model), precision, std::move(make_graph));
+  }
   const auto folded = [&](Arithmetic arithmetic) { return std::make_shared<inference::FoldedNetwork>(std::move(model), arithmetic); };
-  if (precision == "fp32") return device.is_cpu() ? std::shared_ptr<Network>(folded(Arithmetic::kFloat)) : std::make_shared<ModuleNetwork>(std::move(model));
-  if (precision == "bf16") return device.is_cpu() ? std::shared_ptr<Network>(folded(Arithmetic::k16)) : std::make_shared<ModuleNetwork>(std::move(model), true);
-  if (precision != "int8") throw SiamException("ERR_ARGUMENT", "createTracker: Expected the precision fp32, bf16 or int8 but received " + precision);
-  if (!device.is_cpu()) throw SiamException("ERR_ARGUMENT", "createTracker: the precision int8 runs on the CPU, and this model is on " + device.str() + "; use bf16 there");
-  if (!inference::onednn::available()) throw SiamException("ERR_ARGUMENT", "createTracker: the precision int8 needs a libtorch with oneDNN, which this one is not");
+  if (precision == "fp32") return folded(Arithmetic::kFloat);
+  if (precision == "bf16") return folded(Arithmetic::k16);
+  if (precision == "fp16") refuse("the precision fp16 runs on a GPU, and this model is on the CPU; use bf16 or int8 there");
+  if (precision != "int8") refuse("Expected the precision fp32, bf16, fp16 or int8 but received " + precision);
+  if (!inference::onednn::available()) refuse("the precision int8 needs a libtorch with oneDNN, which this one is not");
   return folded(Arithmetic::k8);
+}
+
+std::shared_ptr<Network> make_device_network(core::SiamTrack model, const std::string& precision, MakeDeviceGraph make_graph) {
+  using inference::Arithmetic;
+  const auto made = [&](Arithmetic arithmetic) { return std::make_shared<inference::DeviceNetwork>(std::move(model), arithmetic, std::move(make_graph)); };
+  if (precision == "fp32") return made(Arithmetic::kTorchFloat);
+  if (precision == "bf16") return made(Arithmetic::kTorchBf16);
+  if (precision == "fp16") return made(Arithmetic::kTorchHalf);
+  refuse("Expected the precision fp32, bf16 or fp16 but received " + precision);
 }
 
 }  // namespace siam::tracking

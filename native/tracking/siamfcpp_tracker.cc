@@ -149,28 +149,17 @@ TrackStep SiamFcppTracker::take(Found found) {
 
 SiamFcppTracker::Output SiamFcppTracker::run(const at::Tensor& x_crop) {
   const auto start = std::chrono::steady_clock::now();
-  const core::SearchFeatures one = network_->search_features(x_crop);
   const core::TemplateFeatures& all = templates();
-  const int64_t count = all.c_z_k.size(0);
-  const auto each = [count](const at::Tensor& features) { return features.expand({count, -1, -1, -1}).contiguous(features.suggest_memory_format()); };
-  const core::SearchFeatures search = count == 1 ? one : core::SearchFeatures{each(one.c_x), each(one.r_x), one.f_x, one.x_size};
-  const core::HeadOutput head = network_->head(search, all);
+  const at::Tensor seen = network_->evaluate(x_crop, all, std::vector<int64_t>(static_cast<size_t>(all.c_z_k.size(0)), 0));
   network_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return merged(fetch_all(head, cells(), reader_.file()));
+  return merged(outputs_of(seen, cells(), reader_.file()));
 }
 
-SiamFcppTracker::Output SiamFcppTracker::fetch(const core::HeadOutput& head, int64_t cells) const {
-  const Output all = fetch_all(head, cells, reader_.file());
-  return {all.score[0], all.box[0]};
-}
-
-SiamFcppTracker::Output SiamFcppTracker::fetch_all(const core::HeadOutput& head, int64_t cells, const std::string& file) {
-  if (head.cls.size(1) != cells) {
+SiamFcppTracker::Output SiamFcppTracker::outputs_of(const at::Tensor& packed, int64_t cells, const std::string& file) {
+  if (packed.size(1) != cells) {
     throw SiamException("ERR_CONFIG", "update: the tracker's sizes give a score map of " + std::to_string(cells) + " cells, the network's head one of " +
-                                          std::to_string(head.cls.size(1)));
+                                          std::to_string(packed.size(1)));
   }
-  // One copy from the device: logits and box side by side. The rest needs no tensors.
-  const at::Tensor packed = at::cat({head.cls, head.ctr, head.box}, 2).to(at::kFloat).to(at::kCPU).contiguous();
   const int64_t count = packed.size(0);
   const Output all{at::empty({count, cells}, packed.options()), at::empty({count, cells, 4}, packed.options())};
   const float* from = packed.data_ptr<float>();
@@ -205,6 +194,7 @@ std::vector<std::pair<std::string, at::Tensor>> SiamFcppTracker::debug() const {
     if (tensor.defined()) tensors.emplace_back(name, tensor.contiguous());
   }
   tensors.emplace_back("network_seconds", at::full({1}, network_seconds_, at::kDouble));
+  tensors.emplace_back("device_seconds", at::full({1}, network_->device_seconds(), at::kDouble));
   return tensors;
 }
 

@@ -21,7 +21,7 @@ namespace siam::tracking {
 class SiamFcppTracker : public Tracker {
  public:
   struct Output {
-    at::Tensor score, box;  ///< [S²], [S²,4] float32 on the CPU; fetch(): [M,S²], [M,S²,4]
+    at::Tensor score, box;  ///< [S²], [S²,4] float32 on the CPU; outputs_of(): [M,S²], [M,S²,4]
   };
   /// Where the next frame is searched.
   struct Search {
@@ -70,10 +70,10 @@ class SiamFcppTracker : public Tracker {
   Found find(const Search& search, const Output& output);
   TrackStep take(Found found);
 
-  /// Scores and boxes of a head's outputs in one copy from the device: [M,S²], [M,S²,4].
+  /// Scores and boxes of what Network::evaluate() gives: [M,S²], [M,S²,4].
   /// @param cells  of the tracker's score map     @param file  named in errors
   /// @throws ERR_NONFINITE, ERR_CONFIG when the head's map has not `cells` of them
-  static Output fetch_all(const core::HeadOutput& head, int64_t cells, const std::string& file);
+  static Output outputs_of(const at::Tensor& packed, int64_t cells, const std::string& file);
   int64_t cells() const { return static_cast<int64_t>(window().size()); }
 
  protected:
@@ -98,8 +98,6 @@ class SiamFcppTracker : public Tracker {
   at::Tensor crop(const data::FrameView& view, const data::CropSquare& square) { return crop(view, square, border_); }
   at::Tensor crop(const data::FrameView& view, const data::CropSquare& square, const data::Bgr& border);
   data::CropSquare square_around(const Target& target, int out_size, float* scale = nullptr) const;
-  /// fetch_all() of one template.
-  Output fetch(const core::HeadOutput& head, int64_t cells) const;
 
   const std::shared_ptr<Network> network_;
   const TrackerOptions options_;

@@ -112,8 +112,17 @@ function checkTools(env) {
 
 /** Everything that an existing CMake cache depends on and that CMake itself does not watch. */
 function describeConfiguration(root, libtorch, tools) {
-  const parts = [realpathSync(root), libtorch.path, libtorch.version, tools.cmakeVersion, tools.compiler, tools.compilerText, tools.generator, process.arch, process.env.CXXFLAGS ?? '']
+  const parts = [realpathSync(root), libtorch.path, libtorch.version, tools.cmakeVersion, tools.compiler, tools.compilerText, tools.generator, process.arch, process.env.CXXFLAGS ?? '', cudaHeaders(libtorch)]
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+}
+
+/** What native/cuda_target/find.cmake decides by, so that headers that are installed later are noticed. */
+function cudaHeaders(libtorch) {
+  const { SIAMFCPP_CUDA_TARGET: target = '', SIAMFCPP_CUDA_INCLUDE: given = '' } = process.env
+  const wheels = path.join(libtorch.path, '..', 'nvidia')
+  const folders = [...given.split(':'), ...['cu13', 'cuda_runtime', 'nccl'].map((name) => path.join(wheels, name, 'include')), '/usr/local/cuda/include', '/usr/include']
+  const files = folders.flatMap((folder) => ['cuda_runtime_api.h', 'nccl.h'].map((name) => path.join(folder, name)))
+  return [target, given, ...files.filter((file) => existsSync(file))]
 }
 
 /** @returns the folder of an npm package as Node would resolve it from ours (a dependent's npm may have hoisted it) */

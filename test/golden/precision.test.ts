@@ -148,8 +148,14 @@ describe("a model's weights", () => {
 })
 
 describe('precision', () => {
-  it('is one of three', async () => {
-    await expect(buildSiamFCpp(tiny, { weights: weights(), precision: 'fp16' as never })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/'fp32', 'bf16' or 'int8'/) })
+  it('is one that there is', async () => {
+    await expect(buildSiamFCpp(tiny, { weights: weights(), precision: 'fp8' as never })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/'fp32', 'bf16', 'fp16' or 'int8'/) })
+  })
+
+  it('is one that the device has', async () => {
+    await expect(buildSiamFCpp(tiny, { weights: weights(), precision: 'fp16' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/fp16 runs on a GPU/), hint: expect.stringMatching(/bf16 and int8/) })
+    await expect(buildSiamFCpp(tiny, { weights: weights(), precision: 'int8', device: 'cuda' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/int8 runs on the CPU, not on cuda/), hint: expect.stringMatching(/fp16/) })
+    await expect(buildSiamFCpp(tiny, { weights: weights(), device: 'gpu' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/'cpu', 'cuda' or 'cuda:N'/) })
   })
 })
 

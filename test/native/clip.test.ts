@@ -29,7 +29,7 @@ async function weights(): Promise<Map<string, Float64Array>> {
 }
 
 /** Backward, then one step; returns the gradients from before and from after clipping, and the extras that monitors get. */
-async function stepWith(options: OptimizerOptions, scale = 1): Promise<{ before: Map<string, Float64Array>; after: Map<string, Float64Array>; norm: number | undefined; stepped: boolean }> {
+async function stepWith(options: OptimizerOptions, scale = 1): Promise<{ before: Map<string, Float64Array>; after: Map<string, Float64Array>; norm: number | undefined; stepped: boolean | null }> {
   const gradScaler = scale === 1 ? null : new GradScaler({ initScale: scale })
   using optimizer = new Optimizer(model, { lr: 0, momentum: 0, weightDecay: 0, gradScaler, ...options })
   optimizer.zeroGrad()

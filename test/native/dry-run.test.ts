@@ -142,7 +142,7 @@ describe('a DistributedRegularTrainer in one process', () => {
     const two = await trained([...distributed, 'train.track.num_processes=2'])
     expect(two.sha).toBe(regular.sha)
     expect(two.lines.find((line) => line.includes('num_processes'))).toBe(
-      'Warning: train.track.num_processes is 2, but this version trains in one process, which takes the whole minibatch of 2. BatchNorm statistics and losses are then those of 2 pairs, not of 1 in each process',
+      'Warning: train.track.num_processes is 2, but this run is one process, which takes the whole minibatch of 2. BatchNorm statistics and losses are then those of 2 pairs, not of 1 in each process',
     )
   })
 

@@ -27,7 +27,7 @@ type Values = Map<string, Float64Array>
 const decoded = (table: readonly NamedRawTensor[]): Values => new Map(table.map(({ name, dtype, data }) => [name, decodeFloat64(dtype, data)]))
 const asMap = (table: readonly NamedRawTensor[]): Map<string, CheckpointTensor> => new Map(table.map((entry) => [entry.name, CheckpointTensor.fromRaw(entry)]))
 
-async function trainStep(optimizer: Optimizer): Promise<boolean> {
+async function trainStep(optimizer: Optimizer): Promise<boolean | null> {
   optimizer.zeroGrad()
   const loss = await totalLoss(model, batch)
   const scaled = optimizer.gradScaler === null ? loss : await optimizer.gradScaler.scale(loss)

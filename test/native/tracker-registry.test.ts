@@ -107,6 +107,6 @@ describe('trackers by name', () => {
   it('refuses a precision that is none', async () => {
     const config = await loadConfig(yaml())
     using model = await buildModel(config, { part: 'test', pretrained: false })
-    await expect(buildTracker(config, { model, precision: 'fp64' as never })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/'fp32', 'bf16' or 'int8'/) })
+    await expect(buildTracker(config, { model, precision: 'fp64' as never })).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/'fp32', 'bf16', 'fp16' or 'int8'/) })
   })
 })

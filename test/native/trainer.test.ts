@@ -175,13 +175,16 @@ describe('RegularTrainer', () => {
     await trainer.close()
   })
 
-  it('stops at a loss that is not finite, with weights that still are', async () => {
+  it('stops when no iteration has a finite loss, with weights that still are', async () => {
     const { trainer, optimizer } = await makeTrainer({ name: 'nonfinite' })
+    trainer.setHyperParams({ max_nonfinite: 3 })
     const state = await optimizer.model.stateDict()
     const poisoned = state.map((tensor) => (tensor.name === 'head.si' ? { ...tensor, data: new Uint8Array(new Float32Array([Number.NaN]).buffer) } : tensor))
     await optimizer.model.loadStateDict(poisoned)
-    await expect(trainer.train()).rejects.toMatchObject({ code: 'ERR_NONFINITE', message: expect.stringMatching(/loss reg became NaN at epoch 0, iteration 0/) })
+    const before = await trainer.stateSha256()
+    await expect(trainer.train()).rejects.toMatchObject({ code: 'ERR_NONFINITE', message: expect.stringMatching(/3 iterations in a row were skipped, the first at epoch 0, iteration 0, because the loss reg is NaN/) })
     expect(await optimizer.native.momentumBuffers()).toEqual([])
+    expect(await trainer.stateSha256()).toBe(before)
     await trainer.close()
   })
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RawTensor } from '../../lib/native/addon.ts'
 import { loadAddon } from '../../lib/native/load.ts'
+import { xcorrReference, type XcorrSizes } from '../helpers/xcorr-reference.ts'
 
 const addon = loadAddon()
 
@@ -15,34 +16,6 @@ function pseudoRandom(shape: number[], seed: number): { raw: RawTensor; values: 
   return { raw: { dtype: 'float32', shape, data: new Uint8Array(values.buffer) }, values }
 }
 
-interface Sizes { n: number; c: number; h: number; w: number; kh: number; kw: number }
-
-/** out, and the gradients of Σ out·weight, in float64 by the definition. */
-function reference({ n, c, h, w, kh, kw }: Sizes, x: Float32Array, k: Float32Array, weight: Float32Array) {
-  const oh = h - kh + 1
-  const ow = w - kw + 1
-  const out = new Float64Array(n * c * oh * ow)
-  const dx = new Float64Array(x.length)
-  const dk = new Float64Array(k.length)
-  for (let q = 0; q < n * c; q++) {
-    for (let oy = 0; oy < oh; oy++) {
-      for (let ox = 0; ox < ow; ox++) {
-        const o = (q * oh + oy) * ow + ox
-        for (let i = 0; i < kh; i++) {
-          for (let j = 0; j < kw; j++) {
-            const xi = (q * h + oy + i) * w + ox + j
-            const ki = (q * kh + i) * kw + j
-            out[o]! += x[xi]! * k[ki]!
-            dx[xi]! += weight[o]! * k[ki]!
-            dk[ki]! += weight[o]! * x[xi]!
-          }
-        }
-      }
-    }
-  }
-  return { out, dx, dk }
-}
-
 function expectClose(actual: Float32Array, expected: Float64Array, tolerance: number): void {
   expect(actual.length).toBe(expected.length)
   let worst = 0
@@ -53,7 +26,7 @@ function expectClose(actual: Float32Array, expected: Float64Array, tolerance: nu
 const floats = (bytes: Uint8Array): Float32Array => new Float32Array(bytes.slice().buffer)
 
 // Sizes of the tracker (22² over 4², 26² over 4²), odd ones, widths below and beyond one SIMD register, kernels as large as the image.
-const cases: Sizes[] = [
+const cases: XcorrSizes[] = [
   { n: 2, c: 19, h: 26, w: 26, kh: 4, kw: 4 },
   { n: 1, c: 33, h: 7, w: 40, kh: 3, kw: 5 },
   { n: 3, c: 16, h: 5, w: 5, kh: 5, kw: 5 },
@@ -65,7 +38,7 @@ describe.each(cases)('$n×$c×$h×$w with $kh×$kw', (sizes) => {
   const x = pseudoRandom([n, c, h, w], 1)
   const k = pseudoRandom([n, c, kh, kw], 2)
   const weight = pseudoRandom([n, c, h - kh + 1, w - kw + 1], 3)
-  const expected = reference(sizes, x.values, k.values, weight.values)
+  const expected = xcorrReference(sizes, x.values, k.values, weight.values)
   // float32 sums of at most h·w terms of at most 1: 1e-6 × √terms × a margin of 8
   const tolerance = 8e-6 * Math.sqrt(h * w)
 

@@ -62,7 +62,7 @@ describe('siamtrain demo', () => {
   it.each([
     ['no configuration', ['demo', '--weights', '/nowhere.pkl'], 2, /ERR_ARGUMENT required option '--config/],
     ['a source that is not there', args('/nowhere', '--port', '0'), 1, /ERR_DATA .*nowhere.*no such file/],
-    ['a precision that is none', args('--precision', 'fp8'), 2, /ERR_ARGUMENT.*'fp32', 'bf16' or 'int8'/],
+    ['a precision that is none', args('--precision', 'fp8'), 2, /ERR_ARGUMENT.*'fp32', 'bf16', 'fp16' or 'int8'/],
     ['a port that is none', args('--port', '70000'), 2, /ERR_ARGUMENT.*0 to 65535/],
   ])('fails in one line for %s', async (_, call, code, message) => {
     const outcome = await runCli(call)

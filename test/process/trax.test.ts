@@ -67,7 +67,7 @@ describe('siamtrain trax', () => {
 
   it.each([
     ['two configurations', ['other.yaml'], 2, /ERR_ARGUMENT Expected one configuration/],
-    ['a precision that is none', args('--precision', 'fp8'), 2, /Allowed choices are fp32, bf16, int8/],
+    ['a precision that is none', args('--precision', 'fp8'), 2, /Allowed choices are fp32, bf16, fp16, int8/],
     ['weights that are not there', ['--weights', '/nowhere/epoch-1.pkl'], 1, /ERR_IO.*nowhere/],
   ])('says no hello with %s', async (_, more, code, message) => {
     const { code: ended, stdout, stderr } = await runCli(['trax', ...args(), ...more])

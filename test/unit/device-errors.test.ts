@@ -60,6 +60,15 @@ describe('a device that failed', () => {
     for (const word of ['--resume latest', 'CUDA_LAUNCH_BLOCKING=1', 'nvidia-smi']) expect(error.hint).toContain(word)
   })
 
+  it('a device that another process holds for itself', () => {
+    expect(deviceError('ERR_TORCH', 'createModel: CUDA error: CUDA-capable device(s) is/are busy or unavailable\nCUDA kernel errors')).toMatchObject({ code: 'ERR_DEVICE', hint: expect.stringContaining('another process holds the device') })
+  })
+
+  it('a text without an operation', () => {
+    expect(deviceError('ERR_TORCH', 'CUDA error: out of memory').code).toBe('ERR_DEVICE_OOM')
+    expect(deviceError('ERR_TORCH', 'CUDA error: unknown error')).toMatchObject({ code: 'ERR_DEVICE', message: 'CUDA error: unknown error' })
+  })
+
   it('other errors come as they are', () => {
     expect(deviceError('ERR_TORCH', 'forward: The size of tensor a (3) must match', { file: 'a.pt' })).toMatchObject({ code: 'ERR_TORCH', message: 'forward: The size of tensor a (3) must match', file: 'a.pt', hint: undefined })
     expect(deviceError('ERR_SHAPE', 'x').code).toBe('ERR_SHAPE')

@@ -7,7 +7,7 @@ import { requireTest, type Config } from '../../config/index.ts'
 import { invalidArgument, SiamError } from '../../errors.ts'
 import type { TrackPrecision } from '../../native/addon.ts'
 import { checkedDevice } from '../../native/device.ts'
-import { checkedPrecision } from '../../tracking/build.ts'
+import { checkedPrecision, checkPrecisionOn } from '../../tracking/precision.ts'
 import { openBenchmark } from '../benchmarks/index.ts'
 import type { Benchmark, BenchmarkSequence, Evaluation } from '../types.ts'
 import { evaluateRun } from './evaluate-run.ts'
@@ -34,7 +34,7 @@ export interface RunTestersOptions {
   workers?: number
   /** Threads of libtorch in each worker (1). They change the last digits of sums, so results of one run are of one number. */
   threads?: number
-  /** fp32 (default), bf16 or int8. */
+  /** fp32 (default), bf16, fp16 (GPU) or int8 (CPU). */
   precision?: string
   /** Instead of the configuration's exp_save. */
   out?: string
@@ -139,7 +139,9 @@ function setupOf(config: Config, options: RunTestersOptions): WorkerSetup {
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) throw invalidArgument('an integer ≥ 1', key, value)
   }
   const device = checkedDevice(options.device ?? 'cpu', 'device')
-  return { config: config.raw, weights, ema: options.ema ?? false, device, threads: options.threads ?? 1, precision: checkedPrecision((options.precision ?? 'fp32') as TrackPrecision), modules: options.modules ?? [] }
+  const precision = checkedPrecision((options.precision ?? 'fp32') as TrackPrecision)
+  checkPrecisionOn(device, precision)
+  return { config: config.raw, weights, ema: options.ema ?? false, device, threads: options.threads ?? 1, precision, modules: options.modules ?? [] }
 }
 
 async function runPlan(plan: TestPlan, benchmark: Benchmark, pool: WorkerPool, options: RunTestersOptions): Promise<TestOutcome> {

@@ -18,6 +18,9 @@ at::Tensor empty_like(const at::Tensor& x, int64_t height, int64_t width, at::Sc
   return at::empty({x.size(0), x.size(1), height, width}, x.options().dtype(dtype).memory_format(at::MemoryFormat::ChannelsLast));
 }
 
+/// Whether our own kernels take it.
+bool is_ours(const at::Tensor& x) { return x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kByte); }
+
 template <class T>
 const T* read(const at::Tensor& x) {
   return static_cast<const T*>(x.const_data_ptr());
@@ -47,7 +50,10 @@ Activation image_to_float(const at::Tensor& image, const float offsets[3], bool 
   return {out, {}};
 }
 
+Activation image_to(at::ScalarType type, const at::Tensor& image, const at::Tensor& offsets) { return {at::sub(interleaved(image), offsets).to(type), {}}; }
+
 Activation max_pool(const Activation& from, int64_t stride, int64_t pad, bool ceil) {
+  if (!is_ours(from.values)) return {at::max_pool2d(from.values, {kWindow, kWindow}, {stride, stride}, {pad, pad}, {1, 1}, ceil), {}};
   const at::Tensor x = interleaved(from.values);
   const auto size = [&](int64_t in) {
     const int64_t room = in + 2 * pad - kWindow;
@@ -64,6 +70,7 @@ Activation max_pool(const Activation& from, int64_t stride, int64_t pad, bool ce
 }
 
 Activation mean_pool(const Activation& from) {
+  if (!is_ours(from.values)) return {at::avg_pool2d(from.values, {kWindow, kWindow}, {1, 1}, {1, 1}, /*ceil_mode=*/false, /*count_include_pad=*/true), {}};
   const at::Tensor x = interleaved(from.values);
   const kernels::PoolSizes sizes{x.size(2), x.size(3), x.size(1), x.size(2), x.size(3), 1, 1};
   const at::Tensor out = empty_like(x, sizes.OH, sizes.OW, x.scalar_type());

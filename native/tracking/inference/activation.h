@@ -1,4 +1,4 @@
-// What goes from layer to layer: float32 or bytes, interleaved (channels_last).
+// What goes from layer to layer, interleaved (channels_last): float32 or bytes on the CPU; float32 or 16 bits by libtorch's operators.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -37,6 +37,8 @@ struct Range {
 bool is_bytes(const Activation& x);
 /// [N,3,H,W] uint8 → float32 less an offset of each channel, its channels in the opposite order with `swap`.
 Activation image_to_float(const at::Tensor& image, const float offsets[3], bool swap);
+/// [N,3,H,W] uint8 less `offsets` [1,3,1,1] float32, by libtorch's operators: on any device, of any type.
+Activation image_to(at::ScalarType type, const at::Tensor& image, const at::Tensor& offsets);
 /// 3×3 maximum. @param ceil  windows that only begin inside count, too
 Activation max_pool(const Activation& x, int64_t stride, int64_t pad, bool ceil);
 /// 3×3 mean, stride 1, with a border of zeros that counts.

@@ -14,8 +14,10 @@ namespace siam::tracking::inference {
 class Backbone {
  public:
   virtual ~Backbone() = default;
-  /// @param image [N,3,H,W] uint8 BGR     @returns features [N,C,H',W']: bytes or float32
+  /// @param image [N,3,H,W] uint8 BGR, on the device of the weights     @returns features [N,C,H',W']: bytes, torch_type() or float32
   virtual Activation run(const at::Tensor& image, Pass pass) = 0;
+  /// Whether it gives a device the same work each time, without looking at what comes back.
+  virtual bool repeats() const { return true; }
   /// Of all layers' bytes; what layers share comes several times.
   std::vector<Range*> ranges() {
     std::vector<Range*> all;
@@ -30,7 +32,7 @@ class Backbone {
     layers_.push_back(std::make_shared<ConvLayer>(std::move(conv), arithmetic));
     return layers_.back();
   }
-  /// The image as the first layer takes it: as it is for bytes, whose unit is a level.
+  /// The image as the first layer takes it: levels, as they are for bytes.
   static Activation entry(const at::Tensor& image, Arithmetic arithmetic, Pass pass);
 
  private:

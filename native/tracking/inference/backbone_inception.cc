@@ -22,6 +22,7 @@ struct Unit {
 class Inception3 : public Backbone {
  public:
   Inception3(const WeightTable& weights, Arithmetic arithmetic, int64_t crop_pad) : weights_(&weights), arithmetic_(arithmetic), crop_pad_(crop_pad) {
+    if (torch_type(arithmetic)) middle_ = at::full({1, 3, 1, 1}, kMiddle[0], at::TensorOptions().dtype(at::kFloat).device(weights.device()));
     first_ = add(first_conv(), arithmetic);
     stem_ = {unit("", {"Conv2d_2a_3x3"}), unit("", {"Conv2d_2b_3x3", {1, 1}}), unit("", {"Conv2d_3b_1x1"}), unit("", {"Conv2d_4a_3x3"})};
     for (const char* name : {"Mixed_5b", "Mixed_5c", "Mixed_5d"}) {
@@ -53,7 +54,10 @@ class Inception3 : public Backbone {
   }
 
   Activation run(const at::Tensor& image, Pass pass) override {
-    Activation x = first_->run(arithmetic_ == Arithmetic::kFloat ? image_to_float(image, kMiddle, /*swap=*/false) : entry(image, arithmetic_, pass), pass);
+    Activation x = first_->run(arithmetic_ == Arithmetic::kFloat ? image_to_float(image, kMiddle, /*swap=*/false)
+                               : middle_.defined()               ? image_to(*torch_type(arithmetic_), image, middle_)
+                                                                 : entry(image, arithmetic_, pass),
+                               pass);
     for (size_t i = 0; i < stem_.size(); i++) {
       if (i == 2) x = max_pool(x, 2, 0, false);
       x = stem_[i]->run(x, pass);
@@ -82,8 +86,8 @@ class Inception3 : public Backbone {
   FoldedConv first_conv() const {
     constexpr double kHalf = 255 / 2.0;
     FoldedConv conv = fold("Conv2d_1a_3x3", {"", {0, 0}, 2});
-    // In float32 the offset is taken from the pixels: large sums that cancel would round more.
-    if (arithmetic_ != Arithmetic::kFloat) conv.bias = (conv.bias.to(at::kDouble) - conv.weight.to(at::kDouble).sum({1, 2, 3})).to(at::kFloat);
+    // Otherwise the offset is taken from the pixels (levels less 127.5 are exact in every type): large sums that cancel would round more.
+    if (arithmetic_ == Arithmetic::k16 || arithmetic_ == Arithmetic::k8) conv.bias = (conv.bias.to(at::kDouble) - conv.weight.to(at::kDouble).sum({1, 2, 3})).to(at::kFloat);
     conv.weight = (conv.weight.to(at::kDouble).flip({1}) / kHalf).to(at::kFloat).contiguous();
     return conv;
   }
@@ -114,6 +118,7 @@ class Inception3 : public Backbone {
   const WeightTable* weights_;
   Arithmetic arithmetic_;
   int64_t crop_pad_;
+  at::Tensor middle_;  ///< what the image is less, for libtorch's operators
   std::string name_;
   std::shared_ptr<Range> range_;  ///< of the block that is being built
   Layer first_, reduce_;

@@ -27,6 +27,7 @@ class ShuffleNetV2 : public Backbone {
       const std::string path = "basemodel._model." + name + ".";
       return add(weights.fold(path + std::to_string(conv), path + std::to_string(conv + 1), options), arithmetic_);
     };
+    if (torch_type(arithmetic_)) mean_ = at::tensor(at::ArrayRef<float>(kMean), at::kFloat).view({1, 3, 1, 1}).to(weights.device());
     first_ = add(first_conv(weights), arithmetic_);
     int64_t width = kStemWidth;
     for (size_t s = 0; s < kUnitsOfStage.size(); s++) {
@@ -46,8 +47,8 @@ class ShuffleNetV2 : public Backbone {
   }
 
   Activation run(const at::Tensor& image, Pass pass) override {
-    constexpr float kMean[3] = {255 * 0.406f, 255 * 0.456f, 255 * 0.485f};  // blue, green, red; padding is then ImageNet's mean, as in training
-    Activation x = max_pool(first_->run(image_to_float(image, kMean, /*swap=*/true), pass), 2, 1, false);
+    const Activation in = mean_.defined() ? image_to(*torch_type(arithmetic_), image, mean_) : image_to_float(image, kMean, /*swap=*/true);
+    Activation x = max_pool(first_->run(in, pass), 2, 1, false);
     std::vector<Activation> features;
     for (auto& stage : stages_) {
       for (auto& unit : stage) x = {run(unit, x, pass), {}};
@@ -58,18 +59,21 @@ class ShuffleNetV2 : public Backbone {
 
  private:
   static constexpr int64_t kStemWidth = 24;
+  static constexpr float kMean[3] = {255 * 0.406f, 255 * 0.456f, 255 * 0.485f};  ///< blue, green, red; padding is then ImageNet's mean, as in training
 
   struct Unit {
     std::vector<Layer> branch1, branch2;  ///< without a branch1 the first half of the channels passes
   };
 
-  static FoldedConv first_conv(const WeightTable& weights) {
+  FoldedConv first_conv(const WeightTable& weights) const {
     ConvOptions options;
     options.stride = 2;
     options.padding = {1, 1};
     FoldedConv conv = weights.fold("basemodel._model.conv1.0", "basemodel._model.conv1.1", options);
     const at::Tensor deviation = at::tensor({0.229, 0.224, 0.225}, at::kDouble).view({1, 3, 1, 1}) * 255;
     conv.weight = (conv.weight.to(at::kDouble) / deviation).to(at::kFloat);
+    // Our own kernel turns the image's channels round.
+    if (mean_.defined()) conv.weight = conv.weight.flip({1}).contiguous();
     return conv;
   }
 
@@ -85,6 +89,7 @@ class ShuffleNetV2 : public Backbone {
 
   Arithmetic arithmetic_;
   int64_t crop_pad_;
+  at::Tensor mean_;  ///< for libtorch's operators
   Layer first_, reduce_;
   std::vector<std::vector<Unit>> stages_;
 };

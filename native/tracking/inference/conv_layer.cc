@@ -6,7 +6,20 @@
 
 namespace siam::tracking::inference {
 
+std::optional<at::ScalarType> torch_type(Arithmetic arithmetic) {
+  switch (arithmetic) {
+    case Arithmetic::kTorchFloat: return at::kFloat;
+    case Arithmetic::kTorchBf16: return at::kBFloat16;
+    case Arithmetic::kTorchHalf: return at::kHalf;
+    default: return std::nullopt;
+  }
+}
+
 ConvLayer::ConvLayer(FoldedConv conv, Arithmetic arithmetic, Gives gives) : conv_(std::move(conv)), arithmetic_(arithmetic), gives_(gives) {
+  if (const auto type = torch_type(arithmetic)) {
+    torch_.emplace(std::move(conv_), *type);
+    return;
+  }
   if (arithmetic == Arithmetic::k8) {
     // Its float32 passes are few: the weights are not packed for them.
     conv_.weight = conv_.weight.contiguous(at::MemoryFormat::ChannelsLast);
@@ -23,6 +36,7 @@ ConvLayer::ConvLayer(FoldedConv conv, Arithmetic arithmetic, Gives gives) : conv
 }
 
 Activation ConvLayer::run(const Activation& x, Pass pass) {
+  if (torch_) return {torch_->run(x.values), {}};
   if (arithmetic_ == Arithmetic::k8 && pass == Pass::kRun) return run_bytes(x);
   const at::Tensor out = run_float(x.values);
   if (pass == Pass::kObserve) widen(*range_, out);

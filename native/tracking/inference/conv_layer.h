@@ -8,6 +8,7 @@
 #include "entry_conv.h"
 #include "folded_conv.h"
 #include "onednn.h"
+#include "torch_conv.h"
 #include "winograd_conv.h"
 
 namespace siam::tracking::inference {
@@ -16,7 +17,14 @@ enum class Arithmetic {
   kFloat,  ///< float32
   k16,     ///< 16-bit products (words or bfloat16) where they are faster; float32 between layers
   k8,      ///< 8-bit products of bytes
+  // By libtorch's operators, on the device that the weights are on, with activations of one type:
+  kTorchFloat,
+  kTorchBf16,
+  kTorchHalf,
 };
+
+/// What libtorch's operators compute in; none where the kernels are our own, on the CPU.
+std::optional<at::ScalarType> torch_type(Arithmetic arithmetic);
 
 class ConvLayer {
  public:
@@ -25,7 +33,7 @@ class ConvLayer {
 
   ConvLayer(FoldedConv conv, Arithmetic arithmetic, Gives gives = Gives::kBytes);
 
-  /// @param x  bytes in Pass::kRun of an 8-bit layer, else float32
+  /// @param x  bytes in Pass::kRun of an 8-bit layer, of torch_type() where there is one, else float32
   Activation run(const Activation& x, Pass pass);
   /// The range of the output's bytes, which layers whose outputs are joined must share. Its values are forgotten with *range = {}.
   void set_range(std::shared_ptr<Range> range) { range_ = std::move(range); }
@@ -39,6 +47,7 @@ class ConvLayer {
   Arithmetic arithmetic_;
   Gives gives_;
   std::shared_ptr<Range> range_ = std::make_shared<Range>();
+  std::optional<TorchConv> torch_;
   std::optional<WinogradConv> winograd_;
   std::optional<EntryConv> entry_;
   at::Tensor packed_, bias_;  ///< for oneDNN, in its dtype

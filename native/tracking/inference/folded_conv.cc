@@ -38,7 +38,7 @@ bool finite(const at::Tensor& values) { return std::isfinite(values.detach().sum
 
 }  // namespace
 
-WeightTable::WeightTable(const std::vector<core::StateEntry>& entries) {
+WeightTable::WeightTable(const std::vector<core::StateEntry>& entries, at::Device device) : device_(device) {
   for (const auto& entry : entries) tensors_[entry.name] = entry.tensor;
 }
 
@@ -63,11 +63,16 @@ FoldedConv WeightTable::fold(const std::string& conv, const std::string& bn, con
     weight = weight * scale.view({-1, 1, 1, 1});
     bias = (bias - get(bn + ".running_mean")) * scale + get(bn + ".bias");
   }
-  FoldedConv folded{weight.to(at::kFloat), bias.to(at::kFloat), options};
+  FoldedConv folded{weight.to(at::kFloat), bias.to(at::kFloat), options, device_};
   // Sums with much larger weights overflow, and nothing later would tell: a ReLU of oneDNN makes 0 of a NaN.
   constexpr double kMost = 1e30;
   finite_ = finite_ && finite(folded.weight) && finite(folded.bias) && folded.weight.abs().max().item<double>() < kMost;
   return folded;
+}
+
+std::vector<core::StateEntry> on_cpu(std::vector<core::StateEntry> entries) {
+  for (auto& entry : entries) entry.tensor = entry.tensor.detach().to(at::kCPU);
+  return entries;
 }
 
 uint64_t fingerprint(const std::vector<core::StateEntry>& entries) {

@@ -14,10 +14,10 @@ namespace siam::tracking::inference {
 FoldedNetwork::FoldedNetwork(core::SiamTrack model, Arithmetic arithmetic) : model_(std::move(model)), arithmetic_(arithmetic) {}
 
 std::shared_ptr<FoldedNetwork::Folded> FoldedNetwork::folded() const {
-  const auto entries = model_->state_entries();
+  const auto entries = on_cpu(model_->state_entries());
   const uint64_t now = fingerprint(entries);
   if (folded_ != nullptr && now == folded_->fingerprint) return folded_;
-  const WeightTable weights(entries);
+  const WeightTable weights(entries, model_->options().device);
   auto made = std::make_shared<Folded>();
   made->head = std::make_unique<Head>(weights, model_->options().head, arithmetic_);
   made->backbone = make_backbone(model_, weights, arithmetic_);

@@ -1,4 +1,4 @@
-// The network as a tracker runs it on the CPU: weights folded and packed once, in 32, 16 or 8 bits.
+// The network as a tracker runs it: weights folded and laid out once, in 32, 16 or 8 bits.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ class FoldedNetwork : public Network {
   core::SearchFeatures search_features(const at::Tensor& x_crops) override;
   core::HeadOutput head(const core::SearchFeatures& search, const core::TemplateFeatures& features) override;
 
- private:
+ protected:
   struct Folded {
     uint64_t fingerprint = 0;
     bool finite = true;
@@ -31,9 +31,14 @@ class FoldedNetwork : public Network {
     bool observe(const at::Tensor& z_crops, const at::Tensor& x_crops);
   };
 
+  void check_started() const;
+  const std::shared_ptr<Folded>& now() const { return folded_; }
+  const core::SiamTrack& model() const { return model_; }
+  Arithmetic arithmetic() const { return arithmetic_; }
+
+ private:
   /// The model's weights as they are, folded anew where they changed.
   std::shared_ptr<Folded> folded() const;
-  void check_started() const;
 
   core::SiamTrack model_;
   const Arithmetic arithmetic_;

@@ -28,6 +28,9 @@ at::Tensor normalized(const at::Tensor& map) {
   return range.item<double>() > 0 ? (map - least) / range : at::zeros_like(map);
 }
 
+/// The classifier's small problems, with a number read back at every step, are the CPU's wherever the network is.
+at::Tensor on_host(const at::Tensor& features) { return features.to(at::TensorOptions().device(at::kCPU).dtype(at::kFloat)); }
+
 }  // namespace
 
 SiamFcppOnlineTracker::SiamFcppOnlineTracker(std::shared_ptr<Network> network, const TrackerOptions& options, const OnlineOptions& online,
@@ -37,7 +40,7 @@ SiamFcppOnlineTracker::SiamFcppOnlineTracker(std::shared_ptr<Network> network, c
 at::Tensor SiamFcppOnlineTracker::features_of(const at::Tensor& images) {
   std::vector<at::Tensor> features;
   // Whole levels, as those of every other crop: networks may count on that.
-  for (const at::Tensor& batch : images.round().clamp(0, 255).to(at::kByte).split(kBatch)) features.push_back(network_->classification_features(batch).to(at::kFloat));
+  for (const at::Tensor& batch : images.round().clamp(0, 255).to(at::kByte).split(kBatch)) features.push_back(on_host(network_->classification_features(batch)));
   return at::cat(features);
 }
 
@@ -57,8 +60,9 @@ SiamFcppTracker::Output SiamFcppOnlineTracker::run(const at::Tensor& x_crop) {
   if (!classifier_.initialized()) throw SiamException("ERR_ARGUMENT", "update: Expected init() with the first frame before it; the last one failed");
   scored_ = false;
   const core::SearchFeatures search = network_->search_features(x_crop);
-  Output output = fetch(network_->head(search, *features_), static_cast<int64_t>(window_.size()));
-  scores_ = classifier_.score(search.c_x.to(at::kFloat));
+  const Output all = outputs_of(packed(network_->head(search, *features_)), static_cast<int64_t>(window_.size()), reader_.file());
+  Output output{all.score[0], all.box[0]};
+  scores_ = classifier_.score(on_host(search.c_x));
   const int64_t size = options_.score_size();
   online_score_ = normalized(scores_.map.narrow(0, margin_, size).narrow(1, margin_, size)).reshape({-1}).to(at::kFloat).contiguous();
   scored_ = true;
