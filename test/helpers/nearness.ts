@@ -5,7 +5,7 @@ export class Nearness {
   readonly #worst = new Map<string, { value: number; limit: number }>()
 
   /**
-   * Expects `value` < `limit`; goes on where it is not, so that one run shows all that is off.
+   * Inside of a test: expects `value` < `limit`; goes on where it is not, so that one run shows all that is off.
    * @param quantity  under which the worst is remembered     @param detail  what exactly, for the message
    */
   below(quantity: string, value: number, limit: number, detail = quantity): void {
