@@ -14,7 +14,7 @@ const benches = {
   'epoch-data': 'share of an iteration on the CPU that waits for its batch, from 1080p frames made here',
   checkpoint: 'seconds and memory of reading a 200 MB checkpoint: ours beside its bytes alone, torch.load and safetensors',
   step: 'seconds of a training step: ours beside the same network in Python on torch 2.11',
-  track: 'frames a second: our tracker in fp32, bf16 and int8 beside one in Python on torch 2.11',
+  track: 'frames a second: our tracker in each precision beside one in Python on torch 2.11, on the CPU or a GPU',
   index: "seconds and memory of a data set's index of TrackingNet's size: built, and opened from the cache",
 } as const
 
