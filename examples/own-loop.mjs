@@ -43,7 +43,7 @@ try {
       for (const [key, tensor] of Object.entries(extra)) extras[`${name}/${key}`] = tensor
     }
     const total = await Tensor.sum(Object.values(losses))
-    await total.backward()
+    await optimizer.backward(total) // a loss that is NaN makes step() skip the iteration
     await optimizer.modifyGrad(epoch, iteration)
     await optimizer.step()
 

@@ -12,7 +12,7 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -81,10 +81,10 @@ function compress(folder, names, target) {
  * @returns {Promise<string>} the archive
  */
 async function keptArchive(name, sources, fill) {
-  const hash = createHash('sha256')
-  for (const file of [fileURLToPath(import.meta.url), ...sources.toSorted()]) {
-    const { size, mtimeMs } = statSync(path.resolve(root, file))
-    hash.update(`${file} ${size} ${mtimeMs}\n`)
+  const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)))
+  for (const file of sources.map((source) => path.resolve(root, source)).toSorted()) {
+    const { size, mtimeMs } = statSync(file)
+    hash.update(`${path.relative(root, file)} ${size} ${Math.round(mtimeMs)}\n`)
   }
   const cache = path.join(root, '.cache')
   const kept = `gpu-pack-${name}-${hash.digest('hex').slice(0, 16)}.tar.xz`

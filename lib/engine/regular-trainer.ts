@@ -29,6 +29,8 @@ interface Pulled {
   /** The first sample of it. */
   from: DataPosition | null
   next: DataPosition | null
+  /** On its way to the device already. */
+  moved?: TensorDict
 }
 
 /**
@@ -245,6 +247,8 @@ export class RegularTrainer extends TrainerBase {
       const due = this.monitors.filter((monitor) => monitor.isDue(iteration))
       const unread = gathered.unread.length > 0
       if (due.length > 0 || gathered.dueOnRank0 || this.#watch.full || (unread && this.#snapshotFollows(epoch, iteration))) {
+        // Whoever reads waits for the device, and that for nothing: the next batch travels meanwhile.
+        if (unread && iteration + 1 < this.iterationsPerEpoch) this.#sendAhead()
         const read = await meter.sync(unread, () => this.#watch.read(gathered, own))
         if (unread) this.#checkFinite(read, epoch, iteration)
         const scalars = this.#ranks !== null && gathered.dueOnRank0 ? await this.#ranks.mean(read) : read
@@ -277,13 +281,13 @@ export class RegularTrainer extends TrainerBase {
     const { epoch, iteration, batches } = gathered
     // If the data fails here, the next train() goes on with the batch after those that are in.
     this.#left = batches > 0 ? gathered : null
-    const { training_data, from, next } = await gathered.timed('data', () => this.#nextBatch(gathered, batches === 0 ? signal : undefined))
+    const { training_data, from, next, moved } = await gathered.timed('data', () => this.#nextBatch(gathered, batches === 0 ? signal : undefined))
     this.#left = null
     const handles = new Handles()
     const pairs = training_data.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
     try {
       handles.add(training_data)
-      const batch = await this.#onDevice(training_data, handles, gathered)
+      const batch = moved === undefined ? await this.#onDevice(training_data, handles, gathered) : handles.add(moved)
       if (batches === 0) {
         gathered.schedule_info = optimizer.schedule(epoch, iteration)
         this.lastLr = gathered.schedule_info.lr ?? this.lastLr
@@ -364,6 +368,23 @@ export class RegularTrainer extends TrainerBase {
       this.#iterator = null
       if (begun) throw new SiamError('ERR_DATA', 'the training data ended without a single batch')
     }
+  }
+
+  /** Begins to fetch the next batch and to copy it to the device. A user's own iterable is never asked for more than an iteration needs. */
+  #sendAhead(): void {
+    const { device } = this.model
+    if (device === 'cpu' || this.#pending !== null || this.dataloader.cursor === undefined) return
+    const batch = this.#pull().then(async (pulled) => {
+      try {
+        return { ...pulled, moved: await toDevice(pulled.training_data, device) }
+      } catch (error) {
+        disposeAll(pulled.training_data)
+        throw error
+      }
+    })
+    // If it fails, the iteration that needs it says so.
+    batch.catch(() => undefined)
+    this.#pending = batch
   }
 
   /** The batch where the model is. On the CPU it is there already. */
@@ -447,7 +468,9 @@ export class RegularTrainer extends TrainerBase {
 
 async function disposePulled(pending: Promise<Pulled> | null): Promise<void> {
   const left = await pending?.catch(() => null)
-  if (left !== undefined && left !== null) disposeAll(left.training_data)
+  if (left === undefined || left === null) return
+  disposeAll(left.training_data)
+  disposeAll(left.moved ?? {})
 }
 
 function stopped(signal: AbortSignal | undefined): SiamError {

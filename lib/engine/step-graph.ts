@@ -150,9 +150,9 @@ class Results {
 }
 
 /** Why a step with these parts cannot be captured; null: it can. */
-export function whyNotCaptured(optimizer: TrainableOptimizer, ranks: number): string | null {
+export function whyNotCaptured(optimizer: TrainableOptimizer, inGroup: boolean): string | null {
   const { model, gradScaler } = optimizer
-  if (ranks > 1) return `there are ${ranks} ranks, and what they exchange in backward cannot be captured`
+  if (inGroup) return 'a process group exchanges gradients during backward, which cannot be captured'
   if ((optimizer.accumulateBatches ?? 1) > 1) return `accumulate_batches is ${optimizer.accumulateBatches}`
   if (!(model instanceof Model) || !(optimizer instanceof Optimizer) || (gradScaler !== null && !(gradScaler instanceof GradScaler))) return "the model, the optimizer or the scaler is a user's own"
   const own = Object.entries(model.losses).filter(([, loss]) => !(loss instanceof Loss))
@@ -161,10 +161,10 @@ export function whyNotCaptured(optimizer: TrainableOptimizer, ranks: number): st
   return null
 }
 
-/** What the trainer's options say: where lines go, and the processes that train together. */
+/** What the trainer's options say: where lines go, and the group of the processes that train together. */
 export interface StepGraphOptions {
   log: (line: string) => void
-  group?: { readonly worldSize: number }
+  group?: object
 }
 
 /**
@@ -178,7 +178,7 @@ export async function buildStepGraph(optimizer: TrainableOptimizer, setting: Cud
     if (setting === 'auto') return null
     throw new SiamError('ERR_CONFIG', 'cuda_graph is true, and the model is on the CPU', { hint: '--device cuda, or cuda_graph: auto, which captures where it can' })
   }
-  const why = whyNotCaptured(optimizer, group?.worldSize ?? 1)
+  const why = whyNotCaptured(optimizer, group !== undefined)
   if (why !== null) {
     log(`CUDA graph: the training step stays eager: ${why}`)
     return null

@@ -9,7 +9,9 @@ import { describeOnGpu, exactFloat32, gpuSlack } from './helpers/cuda.ts'
 describeOnGpu('the golden trajectory', (device) => {
   beforeAll(exactFloat32)
 
-  describe('float32', () => describeTrajectory({ device, slack: gpuSlack }))
+  describe('float32', () => {
+    describeTrajectory({ device, slack: gpuSlack })
+  })
 
   // bfloat16 on a CPU deviates by 6e-4 at the first iteration and by 4e-2 later on, in the sum of the losses; float16 has three bits more.
   describe.each([

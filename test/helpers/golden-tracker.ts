@@ -92,8 +92,12 @@ const storedFrames = [2, 3, 16, 30]
  * Tolerances: ../shared/golden/README.md (boxes 0.05 px; score 2e-5 and 3e-5 for equal crops, times `slack`).
  */
 export function describeGoldenTracker({ device, slack = 1 }: OnDevice): void {
-  describe('TinyConv trained on the bag, closed loop', () => describeTrained({ device, slack }))
-  describe('AlexNet with weights by the rule, frame by frame', () => describeForced({ device, slack }))
+  describe('TinyConv trained on the bag, closed loop', () => {
+    describeTrained({ device, slack })
+  })
+  describe('AlexNet with weights by the rule, frame by frame', () => {
+    describeForced({ device, slack })
+  })
 }
 
 function describeTrained({ device, slack }: Required<OnDevice>): void {

@@ -174,7 +174,9 @@ function tolerance(name: string, i: number): number {
  * @param slack of the first two iterations' losses and of medians; what follows has the room that two correct programs need
  */
 export function describeTrajectory({ device, slack = 1, overrides = [] }: OnDevice & { overrides?: string[] }): void {
-  describe.each(Object.entries(goldenTrajectory().runs))('the run %s', (name, run) => describeRun(name, run, { device, slack, overrides }))
+  describe.each(Object.entries(goldenTrajectory().runs))('the run %s', (name, run) => {
+    describeRun(name, run, { device, slack, overrides })
+  })
 }
 
 function describeRun(name: string, run: Run, { device, slack, overrides }: { device: string; slack: number; overrides: string[] }): void {

@@ -5,13 +5,14 @@ export class Nearness {
   readonly #worst = new Map<string, { value: number; limit: number }>()
 
   /**
-   * Expects `value` < `limit`; goes on where it is not, so that one run shows all that is off.
+   * Inside of a test: expects `value` < `limit`; goes on where it is not, so that one run shows all that is off.
    * @param quantity  under which the worst is remembered     @param detail  what exactly, for the message
    */
   below(quantity: string, value: number, limit: number, detail = quantity): void {
     const worst = this.#worst.get(quantity)
     // A NaN stays.
     if (worst === undefined || !(value / limit <= worst.value / worst.limit)) this.#worst.set(quantity, { value, limit })
+    // oxlint-disable-next-line vitest/no-standalone-expect -- called by tests
     expect.soft(value, detail).toBeLessThan(limit)
   }
 

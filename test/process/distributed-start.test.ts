@@ -1,8 +1,8 @@
 /** Ranks that do not find each other, or are called wrongly, say so. */
 import { createServer } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../lib/distributed/free-port.ts'
+import { reachRank0 } from '../../lib/distributed/reach.ts'
 import { rankVariables, startRanksOf } from '../helpers/launched-ranks.ts'
 import { removeFolder } from '../helpers/make-dataset.ts'
 import { makeExperiment, outputFiles, runSiamtrain, startSiamtrain, trainArgs, type Experiment } from '../helpers/train-process.ts'
@@ -29,12 +29,14 @@ describe('ranks that do not meet', () => {
   })
 
   it('end at SIGINT while they wait', async () => {
-    const run = startSiamtrain(trainArgs(experiment, 'waiting'), { env: rankVariables(0, 2, await freePort()) })
-    // The command has begun to wait, or is about to; its handler is there before it reads anything.
-    await sleep(1000)
+    const port = await freePort()
+    const run = startSiamtrain(trainArgs(experiment, 'waiting'), { env: rankVariables(0, 2, port) })
+    // It keeps the store, so it waits for rank 1 from then on.
+    await reachRank0({ rank: 1, worldSize: 2, address: '127.0.0.1', port }, 100)
     run.child.kill('SIGINT')
-    const { code, signal, stderr } = await run.finished
-    expect(signal === 'SIGINT' || code === 130, stderr).toBe(true)
+    const { code, stderr } = await run.finished
+    expect(code, stderr).toBe(130)
+    expect(stderr).toContain('siamtrain: ERR_ABORTED rank 0 of 2 was stopped while it waited for rank 1')
   })
 
   it('say that the port is taken', async () => {

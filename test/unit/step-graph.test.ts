@@ -211,12 +211,12 @@ describe('buildStepGraph', () => {
   })
 
   it.each([
-    [optimizer('cuda', 4), 1, 'accumulate_batches is 4'],
-    [optimizer('cuda'), 2, 'there are 2 ranks'],
-    [optimizer('cuda'), 1, "the model, the optimizer or the scaler is a user's own"],
-  ])('stays eager and says why (%#)', async (parts, ranks, why) => {
-    expect(whyNotCaptured(parts, ranks)).toContain(why)
-    expect(await buildStepGraph(parts, true, { log, group: { worldSize: ranks } })).toBeNull()
+    [optimizer('cuda', 4), undefined, 'accumulate_batches is 4'],
+    [optimizer('cuda'), {}, 'a process group exchanges gradients'],
+    [optimizer('cuda'), undefined, "the model, the optimizer or the scaler is a user's own"],
+  ])('stays eager and says why (%#)', async (parts, group, why) => {
+    expect(whyNotCaptured(parts, group !== undefined)).toContain(why)
+    expect(await buildStepGraph(parts, true, { log, group })).toBeNull()
     expect(lines).toEqual([expect.stringContaining(`stays eager: ${why}`)])
   })
 })
