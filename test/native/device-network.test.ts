@@ -30,6 +30,14 @@ async function scores(tracker: SiamFCppTracker): Promise<Float32Array> {
   return (await map.toTypedArray()) as Float32Array
 }
 
+/** Pearson's. */
+function correlation(a: Float32Array, b: Float32Array): number {
+  const mean = (x: Float32Array): number => x.reduce((sum, value) => sum + value, 0) / x.length
+  const [p, q] = [mean(a), mean(b)]
+  const product = (x: Float32Array, u: number, y: Float32Array, v: number): number => x.reduce((sum, value, i) => sum + (value - u) * (y[i]! - v), 0)
+  return product(a, p, b, q) / Math.sqrt(product(a, p, a, p) * product(b, q, b, q))
+}
+
 describe('trained TinyConv over the bag', () => {
   it.each(['device', 'recorded'] as const)('%s follows the original within 0.05 px', async (network) => {
     const run = trainedRun()
@@ -135,7 +143,8 @@ describe.each([
     const worst = (seen: Float32Array): number => Math.max(...seen.map((value, i) => Math.abs(value - wanted[i]!))) / spread
     expect(spread).toBeGreaterThan(1e-4)
     expect(worst(await map({ network: 'device' }))).toBeLessThan(1e-3)
-    expect(worst(await map({ network: 'device', precision: 'bf16' }))).toBeLessThan(0.5)
+    // A random network answers to rounding: seen are 0.99996, 0.997 and 0.992.
+    expect(correlation(await map({ network: 'device', precision: 'fp16' }), wanted)).toBeGreaterThan(0.98)
   })
 })
 
