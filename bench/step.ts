@@ -1,6 +1,7 @@
 /**
  * Our training step beside the same network written in Python (bench/python), in turns within one run.
  *
+ *   node bench/step.ts --device cuda …        on a GPU: bench/step-device.ts
  *   node bench/step.ts [--json] [--rounds 5] [--batch 32] [--threads 2] [--iterations 200] [--loss-batch 4] [--only speed,loop,losses]
  *
  * The Python (torch 2.11) is SIAMFCPP_BENCH_PYTHON, else python3. See docs/benchmarks.md for what each number means.
@@ -214,9 +215,14 @@ async function main(): Promise<void> {
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe({ speed: speedReport, loop, losses }))
 }
 
-try {
-  await main()
-} catch (error) {
-  say(`bench step: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
+if (process.argv.includes('--device')) await import('./step-device.ts')
+else await measure()
+
+async function measure(): Promise<void> {
+  try {
+    await main()
+  } catch (error) {
+    say(`bench step: ${error instanceof Error ? error.message : String(error)}`)
+    process.exitCode = 1
+  }
 }

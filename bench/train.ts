@@ -115,7 +115,7 @@ async function train(folder: string, options: Options) {
     ...['data', 'trainer.RegularTrainer', 'optim.optimizer.SGD'].flatMap((section) => [`${key}.${section}.minibatch=${batch}`, `${key}.${section}.nr_image_per_epoch=${pairs}`]),
     `${key}.trainer.monitors.names=[]`,
     `${key}.trainer.RegularTrainer.exp_save=${path.join(folder, 'out')}`,
-    ...(options.schedule ? [] : [`${key}.optim.grad_modifier.name=`]),
+    ...(options.schedule ? [] : [`${key}.optim.grad_modifier.name=""`]),
     ...(options.frames ? [] : [`${key}.data.pack=${path.join(folder, 'pack')}`]),
     ...options.overrides,
   ])

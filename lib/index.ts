@@ -7,6 +7,11 @@ export type { Config, ConfigWarning, LoadConfigOptions } from './config/index.ts
 export { buildDataloader, makeSyntheticDataset, registerDataset, trainingDataKeys } from './data/index.ts'
 export type { Dataloader, DataloaderOptions, DatasetClass, DatasetContext, DatasetFactory, DatasetFingerprint, DatasetParams, DatasetSource, FramePattern, RegisterDatasetOptions, SequenceRecord, SynthOptions, SynthReport, TrainingData } from './data/index.ts'
 
+export { ProcessGroup } from './distributed/group.ts'
+export type { ProcessGroupOptions } from './distributed/group.ts'
+export { readEnvironment } from './distributed/environment.ts'
+export type { RankEnvironment } from './distributed/environment.ts'
+
 export { buildLosses, buildModel, buildOptimizer, buildTrainer, registerTrainer } from './engine/builders.ts'
 export type { ModelOptions, TrainerBuildOptions } from './engine/builders.ts'
 export { Ema } from './engine/ema.ts'

@@ -71,7 +71,7 @@ export class DeviceStep implements AsyncDisposable {
       const samples = raw.im_z!.shape[0]!
       const iterations = 100_000
       const sections = ['data', 'trainer.RegularTrainer', 'optim.optimizer.SGD'].flatMap((section) => [`train.track.${section}.minibatch=${samples}`, `train.track.${section}.nr_image_per_epoch=${samples * iterations}`])
-      const config = await loadConfig(file, [...sections, `train.track.model.backbone.${backbone}.pretrain_model_path=`, 'train.track.optim.grad_modifier.name=', ...variant.overrides], { onWarning: () => {} })
+      const config = await loadConfig(file, [...sections, `train.track.model.backbone.${backbone}.pretrain_model_path=`, 'train.track.optim.grad_modifier.name=""', ...variant.overrides], { onWarning: () => {} })
       const model = await buildModel(config, { device, pretrained: false, seed: 0, log: () => {} })
       if (weights !== null) await model.loadStateDict([...weights])
       const losses = new Losses()

@@ -13,7 +13,10 @@ import { exitCodes, withSignals } from './common.ts'
 const benches = {
   'epoch-data': 'share of an iteration on the CPU that waits for its batch, from 1080p frames made here',
   checkpoint: 'seconds and memory of reading a 200 MB checkpoint: ours beside its bytes alone, torch.load and safetensors',
-  step: 'seconds of a training step: ours beside the same network in Python on torch 2.11',
+  step: 'seconds of a training step: ours beside the same network in Python on torch 2.11, on the CPU or (--device cuda) a GPU',
+  train: 'pairs a second of training on a GPU from end to end: packed frames, loader, copies, steps',
+  scaling: 'two processes of one thread beside one process of two threads',
+  'cuda-kernels': "our CUDA kernels beside libtorch's operations",
   track: 'frames a second: our tracker in each precision beside one in Python on torch 2.11, on the CPU or a GPU',
   index: "seconds and memory of a data set's index of TrackingNet's size: built, and opened from the cache",
 } as const
@@ -26,6 +29,7 @@ Examples:
   siamtrain bench data my.yaml               your own data: pairs a second, and what limits them
   siamtrain bench data --json
   siamtrain bench step --rounds 3 --only speed
+  siamtrain bench step --device cuda --batch 128 --ablate
   siamtrain bench checkpoint --check
   siamtrain bench index --check
   siamtrain bench track --backbone AlexNet --threads 2 --check
@@ -33,7 +37,7 @@ Examples:
 The Python for the yardstick (torch 2.11; for data and track also numpy and opencv, for checkpoint safetensors) is SIAMFCPP_BENCH_PYTHON, else python3. Other options go to the bench
 itself: see the top of each bench/NAME.ts, and docs/benchmarks.md.`
 
-/** Adds `bench data`, `bench checkpoint`, `bench step`, `bench track` and `bench index` to the program. */
+/** Adds `bench data`, `bench step`, `bench train`, `bench track` and the others to the program. */
 export function registerBenchCommand(program: Command): void {
   const bench = program.command('bench').description('measure our speed beside a yardstick in Python').addHelpText('after', examples)
   registerBenchData(bench, runBench)
