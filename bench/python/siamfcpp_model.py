@@ -78,14 +78,15 @@ def xcorr_depthwise(x: Tensor, k: Tensor) -> Tensor:
 class DenseboxHead(nn.Module):
     """Classification, centerness and box branches over the two correlation maps."""
 
-    def __init__(self, width: int, score_size: int = 17, x_size: int = 303, total_stride: int = 8):
+    def __init__(self, width: int, score_size: int = 17, x_size: int = 303, total_stride: int = 8, norms: tuple[bool, ...] = (False, False, True)):
         super().__init__()
+        self.layers = range(1, len(norms) + 1)
         self.total_stride = total_stride
         self.bi = nn.Parameter(torch.tensor(0.0))
         self.si = nn.Parameter(torch.tensor(1.0))
-        for i in (1, 2, 3):
+        for i, norm in zip(self.layers, norms):
             for branch in ("cls", "bbox"):
-                self.add_module(f"{branch}_p5_conv{i}", ConvBlock(width, width, 3, norm=i == 3))
+                self.add_module(f"{branch}_p5_conv{i}", ConvBlock(width, width, 3, norm=norm))
         self.cls_score_p5 = ConvBlock(width, 1, 1, relu=False)
         self.ctr_score_p5 = ConvBlock(width, 1, 1, relu=False)
         self.bbox_offsets_p5 = ConvBlock(width, 4, 1, relu=False)
@@ -97,7 +98,7 @@ class DenseboxHead(nn.Module):
     def forward(self, c_out: Tensor, r_out: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Logits [N,S*S,1] twice, boxes x1 y1 x2 y2 [N,S*S,4], classification features [N,C,S,S]."""
         cls, box = c_out, r_out
-        for i in (1, 2, 3):
+        for i in self.layers:
             cls = self.get_submodule(f"cls_p5_conv{i}")(cls)
             box = self.get_submodule(f"bbox_p5_conv{i}")(box)
         offsets = torch.exp(self.si * self.bbox_offsets_p5(box) + self.bi) * self.total_stride
@@ -193,6 +194,9 @@ class GoogLeNet(nn.Module):
 
 BACKBONES = {"alexnet": (AlexNet, 256), "tinyconv": (TinyConv, 64), "googlenet": (GoogLeNet, 256)}
 
+# Whether each 3x3 convolution of the head's towers has a BatchNorm.
+NORMS = {"alexnet": (False, False, True), "tinyconv": (False, False, True), "googlenet": (False, False)}
+
 
 class SiamFCpp(nn.Module):
     """Backbone on template and search image, feature adjustment, correlation, head."""
@@ -201,7 +205,7 @@ class SiamFCpp(nn.Module):
         super().__init__()
         make, width = BACKBONES[backbone]
         self.basemodel = make()
-        self.head = DenseboxHead(width, score_size=score_size, x_size=x_size)
+        self.head = DenseboxHead(width, score_size=score_size, x_size=x_size, norms=NORMS[backbone])
         for name in ("r_z_k", "c_z_k", "r_x", "c_x"):
             self.add_module(name, ConvBlock(width, width, 3, relu=False))
 

@@ -26,10 +26,10 @@ try:
 except ImportError:
     cv2 = None
 
-from siamfcpp_model import SiamFCpp
+from siamfcpp_model import NORMS, SiamFCpp
 from step_baseline import read_safetensors
 
-Z_SIZE, X_SIZE, STRIDE, SCORE_SIZE = 127, 303, 8, 17
+Z_SIZE, X_SIZE, STRIDE = 127, 303, 8
 CONTEXT, PENALTY_K, WINDOW_INFLUENCE, TEST_LR = 0.5, 0.04, 0.21, 0.52
 MIN_SIZE = 10.0
 
@@ -45,13 +45,14 @@ class Tracker:
         if cv2 is not None:
             cv2.setNumThreads(request["threads"])
         self.device, self.dtype = torch.device(request.get("device", "cpu")), getattr(torch, request.get("dtype", "float32"))
-        self.model = SiamFCpp(request["backbone"], x_size=X_SIZE)
+        score_size = (X_SIZE - Z_SIZE) // STRIDE + 1 - 2 * len(NORMS[request["backbone"]])
+        self.model = SiamFCpp(request["backbone"], x_size=X_SIZE, score_size=score_size)
         self.model.load_state_dict(read_safetensors(request["weights"]))
         self.model.eval().to(self.device)
         if self.dtype != torch.float32:
             self.model.to(self.dtype).to(memory_format=torch.channels_last)
         self.frames = np.memmap(request["frames"], dtype=np.uint8, mode="r").reshape(-1, request["height"], request["width"], 3)
-        hann = np.hanning(SCORE_SIZE)
+        hann = np.hanning(score_size)
         self.window = np.outer(hann, hann).reshape(-1)
 
     def crop(self, frame: np.ndarray, out_size: int) -> tuple[np.ndarray, float]:
