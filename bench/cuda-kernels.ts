@@ -103,7 +103,7 @@ if (!available) {
 }
 
 const time = (spec: Case, kernels: boolean): Promise<Times> =>
-  addon.timeCudaKernel({ stage: spec.stage, size: spec.size, dtype, device: options.device, kernels, repetitions: Number(options.repetitions) })
+  addon.timeCudaKernel({ stage: spec.stage, size: spec.size, dtype, device: options.device === 'cuda' ? 'cuda:0' : options.device, kernels, repetitions: Number(options.repetitions) })
 const wanted = (spec: Case): boolean => options.only === undefined || options.only.split(',').some((part) => spec.stage.startsWith(part))
 
 const rows: Row[] = []

@@ -114,6 +114,9 @@ async function train(folder: string, options: Options) {
     `${key}.model.precision=${precision}`,
     ...['data', 'trainer.RegularTrainer', 'optim.optimizer.SGD'].flatMap((section) => [`${key}.${section}.minibatch=${batch}`, `${key}.${section}.nr_image_per_epoch=${pairs}`]),
     `${key}.trainer.monitors.names=[]`,
+    // Random weights, and a run too short for the configuration's schedule to rise gently.
+    `${key}.optim.optimizer.SGD.lr_policy=[]`,
+    `${key}.optim.optimizer.SGD.lr=0.0005`,
     `${key}.trainer.RegularTrainer.exp_save=${path.join(folder, 'out')}`,
     ...(options.schedule ? [] : [`${key}.optim.grad_modifier.name=""`]),
     ...(options.frames ? [] : [`${key}.data.pack=${path.join(folder, 'pack')}`]),

@@ -31,6 +31,12 @@ at::Tensor safe_log(const at::Tensor& t) { return at::log(at::maximum(t, at::sca
 
 at::Tensor at_least_one(const at::Tensor& count) { return at::maximum(count, at::ones_like(count)); }
 
+/// binary_cross_entropy(t, t), which ends the process's use of a GPU at a target that is not in [0, 1]: here that is a loss of NaN, and a skipped iteration.
+at::Tensor own_entropy(const at::Tensor& t) {
+  constexpr double kLeastLog = -100;  // as torch has it
+  return (t - 1) * at::log1p(-t).clamp_min(kLeastLog) - t * at::log(t).clamp_min(kLeastLog);
+}
+
 class FocalBase : public Loss {
  public:
   explicit FocalBase(const FocalOptions& options) : options_(options) {}
@@ -92,7 +98,7 @@ class SigmoidCrossEntropyCenterness : public Loss {
     if (const auto fused = cuda::centerness_loss(pred, label, weight_); fused.loss.defined()) return {fused.loss, {}};
     const at::Tensor mask = label.ne(0).to(at::kFloat);
     const at::Tensor loss = at::binary_cross_entropy_with_logits(pred, label, {}, {}, at::Reduction::None) * mask;
-    const at::Tensor residual = at::binary_cross_entropy(label, label, {}, at::Reduction::None) * mask;
+    const at::Tensor residual = own_entropy(label) * mask;
     return {(loss - residual.detach()).sum() / at_least_one(mask.sum()) * weight_, {}};
   }
 

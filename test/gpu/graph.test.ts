@@ -71,17 +71,23 @@ describeOnGpu('a training step as a CUDA graph', (device) => {
     const outcome: Outcome = { losses: [], weights: Buffer.alloc(0), replays: 0, captures: 0, skipped: 0, lines: [] }
     addon.createStepGraph = async (...parts) => {
       const native = await create(...parts)
-      const { replay, end } = native
-      native.replay = async (batch) => {
-        const done = await replay.call(native, batch)
-        if (done !== null) outcome.replays++
-        return done
+      return {
+        begin: (batch) => native.begin(batch),
+        end: async (results) => {
+          await native.end(results)
+          outcome.captures++
+        },
+        abandon: () => native.abandon(),
+        replay: async (batch) => {
+          const done = await native.replay(batch)
+          if (done !== null) outcome.replays++
+          return done
+        },
+        get disposed() {
+          return native.disposed
+        },
+        dispose: () => native.dispose(),
       }
-      native.end = async (results) => {
-        await end.call(native, results)
-        outcome.captures++
-      }
-      return native
     }
     async function* batches(): AsyncGenerator<TensorDict> {
       for (let i = 0; ; i++) {

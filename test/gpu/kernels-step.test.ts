@@ -1,10 +1,10 @@
 /** A whole forward and backward pass with our CUDA kernels and with libtorch's operations in their place. */
-import { afterAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { LossSpec, ModelSpec, NativeTensor } from '../../lib/native/addon.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { floatsOf } from '../helpers/norm-reference.ts'
 import { tinySpec } from '../helpers/tiny-model.ts'
-import { describeOnGpu } from './helpers/cuda.ts'
+import { describeOnGpu, exactFloat32 } from './helpers/cuda.ts'
 
 const addon = loadAddon()
 afterAll(() => addon.setCudaKernels(true))
@@ -80,21 +80,40 @@ const alexNet: Partial<ModelSpec> = {
   head: { totalStride: 8, scoreSize: 17, xSize: 303, numConv3x3: 3, headConvBn: [false, false, true], headWidth: 256, convWeightStd: 0.01, inputSizeAdapt: false },
 }
 
+/** Relative distances of the two ways' losses, gradients and statistics from what float32 on the CPU gives. */
+interface Distances {
+  losses: number
+  gradients: number
+  buffers: number
+}
+
+function distancesOf(result: StepResult, exact: StepResult): Distances {
+  return {
+    losses: Math.max(...Array.from(exact.losses, (loss, i) => Math.abs(result.losses[i]! / loss - 1))),
+    gradients: distance(result.gradients, exact.gradients),
+    buffers: distance(result.buffers, exact.buffers),
+  }
+}
+
 describeOnGpu('a step with our CUDA kernels', (device) => {
-  // float32 differs in the order of sums, and where one activation falls on the other side of a ReLU. In bfloat16 every activation has a rounding
-  // error of up to 0.4 %, drawn anew wherever the float32 value before it differs in a last place, and the first convolution sums in another order.
+  beforeAll(exactFloat32)
+
+  // A network of random weights amplifies what its first layers round: by how much is seen in libtorch's own operations, and ours may be no further
+  // from float32 on the CPU than half as much again. `floor`: where both are near, chance decides which is nearer.
   const cases = (['TinyConv', 'AlexNet'] as const).flatMap((name) => [
-    { name, precision: 'fp32' as const, near: { losses: 1e-4, gradients: 5e-3, buffers: 1e-4 } },
-    { name, precision: 'bf16' as const, near: { losses: 2e-2, gradients: 0.1, buffers: 2e-2 } },
+    { name, precision: 'fp32' as const, floor: { losses: 2e-5, gradients: 5e-3, buffers: 1e-5 } },
+    { name, precision: 'bf16' as const, floor: { losses: 1e-2, gradients: 0.05, buffers: 1e-2 } },
+    { name, precision: 'fp16' as const, floor: { losses: 2e-3, gradients: 0.02, buffers: 2e-3 } },
   ])
-  it.each(cases)('$name, $precision: as with libtorch’s', async ({ name, precision, near }) => {
+  it.each(cases)('$name, $precision: as near to float32 as libtorch’s', async ({ name, precision, floor }) => {
     const spec = tinySpec({ ...(name === 'AlexNet' ? alexNet : {}), device, precision, memoryFormat: 'channels_last' })
     const ours = await step(spec, true)
     expect(await addon.cudaKernels()).toMatchObject({ enabled: true, failure: '' })
     const torch = await step(spec, false)
+    const exact = await step({ ...spec, device: 'cpu', precision: 'fp32' }, false)
     expect([...ours.losses].every(Number.isFinite)).toBe(true)
-    for (let i = 0; i < torch.losses.length; i++) expect(Math.abs(ours.losses[i]! / torch.losses[i]! - 1)).toBeLessThan(near.losses)
-    expect(distance(ours.gradients, torch.gradients)).toBeLessThan(near.gradients)
-    expect(distance(ours.buffers, torch.buffers)).toBeLessThan(near.buffers)
+    const [own, theirs] = [distancesOf(ours, exact), distancesOf(torch, exact)]
+    process.stdout.write(`${name} ${precision}: ours ${JSON.stringify(own)}, libtorch's ${JSON.stringify(theirs)}\n`)
+    for (const key of ['losses', 'gradients', 'buffers'] as const) expect(own[key], key).toBeLessThan(Math.max(floor[key], 1.5 * theirs[key]))
   })
 })

