@@ -1,17 +1,17 @@
 /**
  * Our training step on a GPU beside the same network in Python (bench/python), in turns within one run, and what each of our means brings.
  *
- *   node bench/step-device.ts [--json] [--device cuda] [--backbone AlexNet] [--batch 128] [--rounds 4] [--steps 12] [--warm 14] [--ablate] [--no-python]
+ *   node bench/step-device.ts [--json] [--device cuda] [--backbone AlexNet] [--batch 128] [--rounds 4] [--steps 12] [--warm 14] [--ablate] [--profile] [--no-python]
  *
  * The batch lies on the device for both sides. Ours is the trainer's own loop with everything that a configuration can ask for; --ablate takes one of its means
- * away after the other. The Python (torch 2.11) is SIAMFCPP_BENCH_PYTHON, else python3. See docs/benchmarks.md.
+ * away after the other; --profile lists the kernels of one step. The Python (torch 2.11) is SIAMFCPP_BENCH_PYTHON, else python3. See docs/benchmarks.md.
  */
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { loadAddon } from '../lib/native/load.ts'
-import { configurations, DeviceStep, type DeviceBackbone, type Variant } from './lib/device-step.ts'
+import { configurations, DeviceStep, pythonNames, type DeviceBackbone, type Variant } from './lib/device-step.ts'
 import { LineProcess, type StepReply } from './lib/line-process.ts'
 import { timingOf, type Timing } from './lib/stats.ts'
 import { fixedBatch, ScratchFolder, writeTensors } from './lib/step-inputs.ts'
@@ -67,6 +67,7 @@ function readOptions() {
     options: {
       json: { type: 'boolean', default: false },
       ablate: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
       'no-python': { type: 'boolean', default: false },
       device: { type: 'string', default: 'cuda' },
       backbone: { type: 'string', default: 'AlexNet' },
@@ -89,11 +90,12 @@ async function main(): Promise<void> {
   const options = readOptions()
   const { backbone, batch, device, steps } = options
   using scratch = new ScratchFolder()
-  const raw = fixedBatch(batch)
+  // GoogLeNet's search image is smaller.
+  const raw = fixedBatch(batch, undefined, backbone === 'Inception3' ? 289 : 303)
   const [inputs, weights] = [path.join(scratch.folder, 'inputs.safetensors'), path.join(scratch.folder, 'weights.safetensors')]
   await using ours = await DeviceStep.create(backbone, raw, device, full, scratch.folder, null)
   const start = await ours.model.stateDict()
-  const withPython = !options['no-python'] && backbone !== 'Inception3'
+  const withPython = !options['no-python']
   const script = fileURLToPath(new URL('python/step_baseline.py', import.meta.url))
   const pythons: { mode: string; target: number; process: LineProcess; seconds: number[] }[] = []
   const rows: Row[] = []
@@ -104,7 +106,7 @@ async function main(): Promise<void> {
       for (const { mode, benchmark, target } of baselines) {
         const process_ = new LineProcess(process.env.SIAMFCPP_BENCH_PYTHON ?? 'python3', [script], { ...process.env, PYTHONDONTWRITEBYTECODE: '1' })
         pythons.push({ mode, target, process: process_, seconds: [] })
-        await process_.ask({ cmd: 'load', inputs, weights, backbone: backbone.toLowerCase(), threads: os.availableParallelism(), lr: 1e-6, device: device.split(':')[0], cudnn_benchmark: benchmark })
+        await process_.ask({ cmd: 'load', inputs, weights, backbone: pythonNames[backbone], threads: os.availableParallelism(), lr: 1e-6, device: device.split(':')[0], cudnn_benchmark: benchmark })
         await process_.ask<StepReply>({ cmd: 'run', mode, steps: options.warm })
       }
     }
@@ -116,6 +118,11 @@ async function main(): Promise<void> {
     }
     const row = (name: string, seconds: number[], losses: Record<string, number>): Row => ({ name, ours: timingOf(seconds), pairsPerSecond: batch / timingOf(seconds).median, losses })
     rows.push(row(full.name, own, ours.losses))
+    if (options.profile) {
+      const kernels = await ours.profile()
+      say(`one step, ${(1000 * kernels.reduce((sum, { seconds }) => sum + seconds, 0)).toFixed(2)} ms of the device:`)
+      for (const { name, count, seconds } of kernels.slice(0, 30)) say(`${(1e6 * seconds).toFixed(0).padStart(8)} µs ${String(count).padStart(5)}  ${name.slice(0, 130)}`)
+    }
     for (const python of pythons) await python.process.ask({ cmd: 'free', mode: python.mode })
     for (const variant of options.ablate ? ablations : []) {
       try {

@@ -41,7 +41,7 @@ class Clock extends Monitor {
     this.ends.push({ iteration, at: performance.now() / 1000, losses: Object.values(training_losses).reduce((sum, value) => sum + value, 0) })
     // What was sampled before the run was warm does not count.
     if (iteration <= this.warm) this.sampler?.take()
-    else if (this.sampler !== undefined && iteration + 1 === this.engineState.max_iteration) this.use = this.sampler.take()
+    else if (this.sampler !== undefined && iteration + (this.hyperParams.every as number) >= this.engineState.max_iteration) this.use = this.sampler.take()
   }
 
   override epochEnd(report: EpochReport): void {

@@ -8,9 +8,13 @@ import { RegularTrainer } from '../../lib/engine/regular-trainer.ts'
 import { toDevice } from '../../lib/engine/to-device.ts'
 import { type EngineData, Monitor } from '../../lib/monitors/monitor.ts'
 import type { NamedRawTensor, RawTensor } from '../../lib/native/addon.ts'
+import type { KernelTime } from '../../lib/native/addon-cuda.ts'
+import { loadAddon } from '../../lib/native/load.ts'
 import { Tensor } from '../../lib/native/tensor.ts'
 
 export const configurations = { AlexNet: 'siamfcpp_alexnet-got10k.yaml', TinyConv: 'siamfcpp_tinyconv-got10k.yaml', Inception3: 'siamfcpp_googlenet-got10k.yaml' } as const
+/** What bench/python calls them. */
+export const pythonNames = { AlexNet: 'alexnet', TinyConv: 'tinyconv', Inception3: 'googlenet' } as const
 export type DeviceBackbone = keyof typeof configurations
 
 export interface Variant {
@@ -99,6 +103,13 @@ export class DeviceStep implements AsyncDisposable {
     } finally {
       undo?.()
     }
+  }
+
+  /** What the device did in one step, the slowest kernels first. */
+  async profile(): Promise<KernelTime[]> {
+    await loadAddon().startProfile()
+    await this.run(1)
+    return loadAddon().stopProfile()
   }
 
   get losses(): Record<string, number> {

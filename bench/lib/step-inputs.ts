@@ -23,7 +23,7 @@ function generator(seed: number): () => number {
  * Random pixels with targets of the usual form: a box in the search crop, some 8 % of the cells positive.
  * @returns im_z, im_x uint8, cls_gt, ctr_gt, box_gt float32
  */
-export function fixedBatch(samples: number, seed = 7): Record<string, RawTensor> {
+export function fixedBatch(samples: number, seed = 7, xSize = 303): Record<string, RawTensor> {
   const random = generator(seed)
   const image = (size: number): RawTensor => {
     const data = new Uint8Array(samples * 3 * size * size)
@@ -50,7 +50,7 @@ export function fixedBatch(samples: number, seed = 7): Record<string, RawTensor>
     }
   }
   const floats = (values: Float32Array, width: number): RawTensor => ({ dtype: 'float32', shape: [samples, cells, width], data: new Uint8Array(values.buffer) })
-  return { im_z: image(127), im_x: image(303), cls_gt: floats(cls, 1), ctr_gt: floats(ctr, 1), box_gt: floats(box, 4) }
+  return { im_z: image(127), im_x: image(xSize), cls_gt: floats(cls, 1), ctr_gt: floats(ctr, 1), box_gt: floats(box, 4) }
 }
 
 /** Writes named tensors as safetensors. */

@@ -59,7 +59,18 @@ export interface NativeDeviceClock {
   dispose(): void
 }
 
+/** What a device spent on all runs of one kernel (or kind of copy). */
+export interface KernelTime {
+  name: string
+  count: number
+  seconds: number
+}
+
 export interface CudaAddon {
+  /** Begins to record what devices do, by libtorch's profiler; everything is slower meanwhile. */
+  startProfile(): Promise<void>
+  /** The slowest first; nothing where no device worked. Rejects with ERR_ARGUMENT unless a profile is being taken. */
+  stopProfile(): Promise<KernelTime[]>
   /** Makes no context on any device. `SIAMFCPP_CUDA=0` in the environment: none is looked for. */
   cudaAvailable(): Promise<CudaInfo>
   cudaSettings(): Promise<CudaSettings>

@@ -15,6 +15,7 @@ void register_all(Napi::Env env, Napi::Object exports, AddonEnv& addon) {
   register_tracker(env, exports, addon);
   register_multi_tracker(env, exports, addon);
   register_distributed(env, exports, addon);
+  register_profile(env, exports);
   register_device_copies(env, exports, addon);
   register_cuda_kernels(env, exports, addon);
   register_data(env, exports, addon);

@@ -19,6 +19,7 @@ void register_data(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_data_frames(Napi::Env env, Napi::Object exports);
 void register_distributed(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_step_graph(Napi::Env env, Napi::Object exports, AddonEnv& addon);
+void register_profile(Napi::Env env, Napi::Object exports);
 void register_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 void register_multi_tracker(Napi::Env env, Napi::Object exports, AddonEnv& addon);
 

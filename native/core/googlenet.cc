@@ -1,5 +1,6 @@
 #include "googlenet.h"
 
+#include "average_pool.h"
 #include "backbone_parts.h"
 #include "cuda/image.h"
 
@@ -65,7 +66,7 @@ at::Tensor InceptionBlockImpl::forward(const at::Tensor& x) {
   std::vector<at::Tensor> results;
   for (auto& branch : branches_) {
     at::Tensor y = x;
-    if (branch.pool == Pool::kAverage) y = at::avg_pool2d(x, {3, 3}, {1, 1}, {1, 1}, /*ceil_mode=*/false, /*count_include_pad=*/true);
+    if (branch.pool == Pool::kAverage) y = average_pool_3x3(x);
     if (branch.pool == Pool::kMax) y = max_pool_3s2(x);
     for (auto& layer : branch.layers) y = layer->forward(y);
     results.push_back(y);

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { afterAll, afterEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { GradScaler } from '../../lib/engine/grad-scaler.ts'
 import type { TensorDict } from '../../lib/engine/losses.ts'
 import type { Model } from '../../lib/engine/model.ts'
@@ -13,7 +13,7 @@ import type { ModelSpec } from '../../lib/native/addon.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { Tensor } from '../../lib/native/tensor.ts'
 import { tinyBatch, tinyModel } from '../helpers/tiny-model.ts'
-import { describeOnGpu } from './helpers/cuda.ts'
+import { describeOnGpu, sameInEveryRun } from './helpers/cuda.ts'
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'siamfcpp-graph-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -63,6 +63,7 @@ class Freezer implements GradientModifier {
 }
 
 describeOnGpu('a training step as a CUDA graph', (device) => {
+  beforeAll(sameInEveryRun)
   const addon = loadAddon()
   const create = addon.createStepGraph.bind(addon)
   afterEach(() => void (addon.createStepGraph = create))

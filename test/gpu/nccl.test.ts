@@ -12,16 +12,13 @@ import { loadAddon, packageRoot } from '../../lib/native/load.ts'
 import { removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
 import { freePort } from '../helpers/ranks.ts'
 import { tinyBatch, tinyModel } from '../helpers/tiny-model.ts'
-import { describeOnGpu, exactFloat32 } from './helpers/cuda.ts'
+import { describeOnGpu, sameInEveryRun } from './helpers/cuda.ts'
 
 const { nccl } = await loadAddon().cudaExtension()
 
 describeOnGpu('NCCL with one rank', (device) => {
   // Steps that differ from run to run in TF32's ten bits grow apart further than the reducer could be to blame for.
-  beforeAll(async () => {
-    await exactFloat32()
-    await loadAddon().setCudaSettings({ ...(await loadAddon().cudaSettings()), deterministic: true })
-  })
+  beforeAll(sameInEveryRun)
 
   it('is in this build, of libtorch\'s version', () => {
     expect(nccl, 'build with nccl.h: pip\'s nvidia-nccl-cu13 has it, SIAMFCPP_CUDA_INCLUDE says where').toBeGreaterThanOrEqual(22800)

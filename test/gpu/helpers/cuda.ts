@@ -44,6 +44,11 @@ export async function exactFloat32(): Promise<void> {
   await loadAddon().setCudaSettings({ tf32Convolutions: false, tf32Matmuls: false, cudnnBenchmark: false, deterministic: false })
 }
 
+/** {@link exactFloat32}, by cuDNN's deterministic algorithms: two runs of one program agree bit by bit, wherever libtorch's own kernels do. */
+export async function sameInEveryRun(): Promise<void> {
+  await loadAddon().setCudaSettings({ tf32Convolutions: false, tf32Matmuls: false, cudnnBenchmark: false, deterministic: true })
+}
+
 /**
  * How much more than the CPU's limits (golden/README.md, which came from runs on CPUs) float32 on a GPU may deviate from the golden numbers:
  * sums are in another order, in chunks that are longer than a CPU's vectors are, and cuDNN may take Winograd's algorithm for 3 × 3
