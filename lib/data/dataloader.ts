@@ -57,7 +57,7 @@ export interface DataloaderOptions extends Omit<IndexDatasetsOptions, 'pack'> {
   readAhead?: number
   /** Bound on the memory of frames that are kept, in bytes; 0: none are. Default: `cache` of the configuration, 0. */
   cacheBytes?: number
-  /** Where the batches will be copied to: with `pin_memory` they then lie in page-locked memory. They are on the CPU all the same. Default: cpu */
+  /** Where the batches will be copied to: for a GPU they lie in page-locked memory, as far as the system gives it. They are on the CPU all the same. Default: cpu */
   device?: string
   /** This process's number among those that share the batches, and how many they are. Default: 0 of 1. */
   rank?: number
@@ -330,7 +330,8 @@ export async function buildDataloader(config: DataConfig, options: DataloaderOpt
     readAheadThreads: integerOption('readAhead', options.readAhead ?? settings.readAhead, 0, { max: maxReadAhead }),
     decode: settings.decode,
     ...(worldSize === 1 ? {} : { rank, worldSize }),
-    device: settings.pinMemory ? checkedDevice(options.device ?? 'cpu', 'options.device') : 'cpu',
+    // Whatever pin_memory says: out of plain memory the host itself copies, 4 ms for 128 pairs, while a GPU waits.
+    device: checkedDevice(options.device ?? 'cpu', 'options.device'),
   }
   const cacheBytes = integerOption('cacheBytes', options.cacheBytes ?? settings.cacheBytes, 0, { unit: ' (a number of bytes)' })
   const dir = textOption('pack', options.pack ?? settings.pack)

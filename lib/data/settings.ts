@@ -46,8 +46,6 @@ export interface DataSettings {
   readAhead: number
   /** Bound on the memory of frames that are kept; 0: none are. */
   cacheBytes: number
-  /** Page-locked batches for a device. */
-  pinMemory: boolean
   /** fast: frames of crops that are at least twice coarser than their pixels are decoded smaller, not exactly. */
   decode: 'exact' | 'fast'
   indexCache: IndexCacheMode
@@ -103,7 +101,6 @@ export function readDataSettings(config: DataConfig, ranks = 1): DataSettings {
     strict: data.boolean('strict', false),
     readAhead: data.integer('read_ahead', 32, 0, maxReadAhead),
     cacheBytes: data.byteSize('cache', 0),
-    pinMemory: data.boolean('pin_memory', true),
     decode: data.oneOf('decode', 'exact', ['exact', 'fast']) as 'exact' | 'fast',
     indexCache: data.oneOf('index_cache', 'user', indexCacheModes) as IndexCacheMode,
     pack: data.text('pack', ''),

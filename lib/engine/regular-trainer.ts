@@ -29,8 +29,8 @@ interface Pulled {
   /** The first sample of it. */
   from: DataPosition | null
   next: DataPosition | null
-  /** On its way to the device already. */
-  moved?: TensorDict
+  /** Its copy to the device, where that was begun before its iteration. */
+  moving?: Promise<TensorDict>
 }
 
 /**
@@ -52,6 +52,8 @@ export class RegularTrainer extends TrainerBase {
   #iterator: AsyncIterator<TensorDict> | Iterator<TensorDict> | null = null
   /** A batch that was asked for when the run was told to stop; the next train() begins with it. */
   #pending: Promise<Pulled> | null = null
+  /** The batch of #pending, once it is there and has not been sent to the device. */
+  #ahead: Pulled | null = null
   /** An iteration that lacks batches because the data failed; the next train() goes on with it. */
   #left: Gathered | null = null
   /** undefined: not decided yet; null: steps are eager. */
@@ -247,8 +249,8 @@ export class RegularTrainer extends TrainerBase {
       const due = this.monitors.filter((monitor) => monitor.isDue(iteration))
       const unread = gathered.unread.length > 0
       if (due.length > 0 || gathered.dueOnRank0 || this.#watch.full || (unread && this.#snapshotFollows(epoch, iteration))) {
-        // Whoever reads waits for the device, and that for nothing: the next batch travels meanwhile.
-        if (unread && iteration + 1 < this.iterationsPerEpoch) this.#sendAhead()
+        // Whoever reads waits for the device: the next batch travels meanwhile.
+        if (unread) this.#sendAhead()
         const read = await meter.sync(unread, () => this.#watch.read(gathered, own))
         if (unread) this.#checkFinite(read, epoch, iteration)
         const scalars = this.#ranks !== null && gathered.dueOnRank0 ? await this.#ranks.mean(read) : read
@@ -281,13 +283,15 @@ export class RegularTrainer extends TrainerBase {
     const { epoch, iteration, batches } = gathered
     // If the data fails here, the next train() goes on with the batch after those that are in.
     this.#left = batches > 0 ? gathered : null
-    const { training_data, from, next, moved } = await gathered.timed('data', () => this.#nextBatch(gathered, batches === 0 ? signal : undefined))
+    const { training_data, from, next, moving } = await gathered.timed('data', () => this.#nextBatch(gathered, batches === 0 ? signal : undefined))
     this.#left = null
+    this.#ahead = null
     const handles = new Handles()
     const pairs = training_data.im_z?.shape[0] ?? this.integerParam('minibatch', 1)
     try {
       handles.add(training_data)
-      const batch = moved === undefined ? await this.#onDevice(training_data, handles, gathered) : handles.add(moved)
+      const batch = moving === undefined ? await this.#onDevice(training_data, handles, gathered) : handles.add(await moving)
+      if (iteration + 1 < this.iterationsPerEpoch) this.#fetchAhead()
       if (batches === 0) {
         gathered.schedule_info = optimizer.schedule(epoch, iteration)
         this.lastLr = gathered.schedule_info.lr ?? this.lastLr
@@ -370,21 +374,25 @@ export class RegularTrainer extends TrainerBase {
     }
   }
 
-  /** Begins to fetch the next batch and to copy it to the device. A user's own iterable is never asked for more than an iteration needs. */
-  #sendAhead(): void {
-    const { device } = this.model
-    if (device === 'cpu' || this.#pending !== null || this.dataloader.cursor === undefined) return
-    const batch = this.#pull().then(async (pulled) => {
-      try {
-        return { ...pulled, moved: await toDevice(pulled.training_data, device) }
-      } catch (error) {
-        disposeAll(pulled.training_data)
-        throw error
-      }
+  /** Asks for the next batch while the device computes with this one. A user's own iterable is never asked for more than an iteration needs. */
+  #fetchAhead(): void {
+    if (this.model.device === 'cpu' || this.#pending !== null || this.dataloader.cursor === undefined) return
+    const batch = this.#pull().then((pulled) => {
+      if (this.#pending === batch) this.#ahead = pulled
+      return pulled
     })
     // If it fails, the iteration that needs it says so.
     batch.catch(() => undefined)
     this.#pending = batch
+  }
+
+  /** Begins the next batch's way to the device, if it is there: the call must come before that which makes the engine wait for the device. */
+  #sendAhead(): void {
+    const pulled = this.#ahead
+    this.#ahead = null
+    if (pulled === null || this.#pending === null) return
+    pulled.moving = toDevice(pulled.training_data, this.model.device)
+    pulled.moving.catch(() => undefined)
   }
 
   /** The batch where the model is. On the CPU it is there already. */
@@ -470,7 +478,7 @@ async function disposePulled(pending: Promise<Pulled> | null): Promise<void> {
   const left = await pending?.catch(() => null)
   if (left === undefined || left === null) return
   disposeAll(left.training_data)
-  disposeAll(left.moved ?? {})
+  disposeAll((await left.moving?.catch(() => null)) ?? {})
 }
 
 function stopped(signal: AbortSignal | undefined): SiamError {

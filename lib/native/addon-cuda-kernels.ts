@@ -30,7 +30,7 @@ export interface CudaKernelAddon {
    * Compiles the kernels (of one file, or all) for cards of this compute capability (90: H100), into the user's cache; no card is needed.
    * @returns the variants and the bytes of their code. Rejects with ERR_SETUP without NVRTC, or where one does not compile.
    */
-  compileCudaKernels(capability: number, family?: 'batch_norm' | 'norm_pool' | 'xcorr' | 'image' | 'losses'): Promise<{ name: string; bytes: number }[]>
+  compileCudaKernels(capability: number, family?: 'batch_norm' | 'norm_pool' | 'average_pool' | 'xcorr' | 'image' | 'losses'): Promise<{ name: string; bytes: number }[]>
   /** A differentiable copy in another dtype and memory format (the same tensor where nothing changes). */
   castTensor(x: NativeTensor, dtype: DType, memoryFormat: 'contiguous' | 'channels_last'): Promise<NativeTensor>
   /**

@@ -165,7 +165,7 @@ describeOnGpu('a training step as a CUDA graph', (device) => {
   it.each([undefined, () => new GradScaler({ initScale: 256 })])('skips a replayed step that is not finite (%#)', async (scaler) => {
     const { replays, skipped, losses } = await expectEqual({ iterations: 12, bad: 7, scaler }, 1e-3)
     expect([replays, skipped]).toEqual([9, 1])
-    expect(losses[7]).toContain(Number.NaN)
+    expect(losses[7]!.some(Number.isNaN)).toBe(true)
   })
 
   it('runs a batch of another size eagerly and goes on', async () => {

@@ -51,7 +51,7 @@ describe.skipIf(compiler.why !== '')('the kernels, compiled', () => {
     expect(kept().length).toBe(variants.length)
   })
 
-  it.each(['batch_norm', 'norm_pool', 'xcorr', 'image', 'losses'] as const)('%s: gives code for older cards', async (family) => {
+  it.each(['batch_norm', 'norm_pool', 'average_pool', 'xcorr', 'image', 'losses'] as const)('%s: gives code for older cards', async (family) => {
     for (const capability of [75, 80]) expect((await addon.compileCudaKernels(capability, family)).length).toBeGreaterThan(0)
   })
 

@@ -49,6 +49,7 @@ std::atomic<bool>& enabled_flag() {
 const char* source_of(const std::string& family) {
   if (family == "batch_norm") return kBatchNormSource;
   if (family == "norm_pool") return kNormPoolSource;
+  if (family == "average_pool") return kAveragePoolSource;
   if (family == "xcorr") return kXcorrSource;
   if (family == "image") return kImageSource;
   return kLossesSource;
@@ -221,6 +222,7 @@ std::vector<CompiledVariant> compile_all(int capability, const std::string& fami
     for (int vector = 1; vector <= widest; vector *= 2) {
       variants.push_back({"batch_norm", dtype, vector});
       variants.push_back({"norm_pool", dtype, vector});
+      variants.push_back({"average_pool", dtype, vector});
     }
     variants.push_back({"image", dtype, widest});
     const int pair = dtype == at::kFloat ? 1 : 2;

@@ -16,7 +16,7 @@ namespace siam::core::cuda {
 
 /// One compiled form of a kernel file.
 struct Variant {
-  const char* family;   ///< batch_norm, norm_pool, xcorr, image, losses
+  const char* family;   ///< batch_norm, norm_pool, average_pool, xcorr, image, losses
   at::ScalarType dtype = at::kFloat;
   int vector = 1;       ///< elements that a thread moves at once
   int kh = 0, kw = 0;   ///< xcorr: the template's size

@@ -6,6 +6,7 @@ namespace siam::core::cuda {
 extern const char* const kCommonSource;
 extern const char* const kBatchNormSource;
 extern const char* const kNormPoolSource;
+extern const char* const kAveragePoolSource;
 extern const char* const kXcorrSource;
 extern const char* const kImageSource;
 extern const char* const kLossesSource;

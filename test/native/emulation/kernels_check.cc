@@ -101,6 +101,9 @@ int main() {
   float4::check_xcorr("float x4", 2, 8, 5, 3, kFloat);
   float1::check_xcorr("float x1", 1, 33, 6, 22, kFloat);
   float1::check_xcorr("float x1", 2, 1, 8, 6, kFloat);
+  half8::check_average_pool("half x8", 2, 5, 7, 24, kHalf);
+  bf1::check_average_pool("bfloat16 x1", 1, 1, 3, 5, kBfloat);
+  float4::check_average_pool("float x4", 3, 4, 4, 12, kFloat);
   half8::check_image("half x8", 2, 13, 9, kHalf);
   bf1::check_image("bfloat16 x1", 1, 6, 8, kBfloat);
   float4::check_image("float x4", 1, 5, 7, kFloat);

@@ -39,6 +39,29 @@ static void check_xcorr(const char* variant, int N, int C, int H, int W, double 
   expect(what + ": nothing is written beyond", out.intact() && dx.intact() && dk.intact());
 }
 
+static void check_average_pool(const char* variant, int N, int H, int W, int C, double bound) {
+  const std::string what = std::string(variant) + " average pool " + std::to_string(H) + "x" + std::to_string(W) + "x" + std::to_string(C);
+  const size_t count = static_cast<size_t>(N) * H * W * C;
+  std::vector<Element> x(count);
+  for (auto& e : x) e = element(static_cast<float>(emulation::draw() % 2001) / 1000.0f - 1.0f);
+  Result<Element> out(count);
+  const auto total = static_cast<unsigned>(count / V);
+  emulation::launch((total + 255) / 256, 1, 256, [&] { mean_3x3(x.data(), out.data(), total, H, W, C / V); });
+  std::vector<double> got(count), want(count, 0.0);
+  for (size_t i = 0; i < count; i++) {
+    const int c = static_cast<int>(i % C), column = static_cast<int>(i / C % W), row = static_cast<int>(i / C / W % H), n = static_cast<int>(i / C / W / H);
+    got[i] = number(out.data()[i]);
+    for (int dy = -1; dy <= 1; dy++) {
+      for (int dx = -1; dx <= 1; dx++) {
+        const int r = row + dy, q = column + dx;
+        if (r >= 0 && r < H && q >= 0 && q < W) want[i] += number(x[((static_cast<size_t>(n) * H + r) * W + q) * C + c]) / 9.0;
+      }
+    }
+  }
+  expect_close(what, got, want, bound);
+  expect(what + ": nothing is written beyond", out.intact());
+}
+
 static void check_image(const char* variant, int N, int H, int W, double bound) {
   const std::string what = std::string(variant) + " image " + std::to_string(H) + "x" + std::to_string(W);
   const size_t plane = static_cast<size_t>(H) * W;

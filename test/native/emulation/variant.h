@@ -4,6 +4,8 @@
 #undef THREADS
 #include "../../../native/core/cuda/kernels/norm_pool.cu"
 #undef THREADS
+#include "../../../native/core/cuda/kernels/average_pool.cu"
+#undef THREADS
 #include "../../../native/core/cuda/kernels/xcorr.cu"
 #undef THREADS
 #include "../../../native/core/cuda/kernels/image.cu"
