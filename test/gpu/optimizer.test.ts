@@ -15,10 +15,14 @@ type Values = Map<string, Float64Array>
 
 const decoded = (entries: readonly NamedRawTensor[]): Values => new Map(entries.map(({ name, dtype, data }) => [name, decodeFloat64(dtype, data)]))
 
-/** float32 against double precision: errors are measured against the largest value (eps / 2 = 6e-8 for each of a handful of operations). */
-function expectClose(actual: Float64Array, expected: Float64Array, what: string): void {
+/**
+ * float32 against double precision: errors are measured against the largest value (eps / 2 = 6e-8 for each of a handful of operations).
+ * @param summands  what the values are sums of: where those cancel, the error is theirs
+ */
+function expectClose(actual: Float64Array, expected: Float64Array, what: string, summands: readonly Float64Array[] = []): void {
   let worst = 0
   let largest = 0
+  for (const values of summands) for (const value of values) largest = Math.max(largest, Math.abs(value))
   for (const [i, value] of expected.entries()) {
     worst = Math.max(worst, Math.abs(actual[i]! - value))
     largest = Math.max(largest, Math.abs(value))
@@ -94,7 +98,7 @@ describeOnGpu('the optimizer', (device) => {
           const direction = nesterov ? decayed.map((g, i) => g + momentum * buffer[i]!) : momentum === 0 ? decayed : buffer
           expectClose(after.get(name)!, before.get(name)!.map((p, i) => p - lr * direction[i]!), `${name}, step ${step}`)
           if (momentum === 0) continue
-          expectClose(kept.get(name)!, buffer, `the momentum of ${name}, step ${step}`)
+          expectClose(kept.get(name)!, buffer, `the momentum of ${name}, step ${step}`, [grads.get(name)!, ...(old === undefined ? [] : [old])])
           // From the device's own, so that an error of one step is not counted in the next.
           buffers.set(name, kept.get(name)!)
         }
