@@ -15,7 +15,7 @@ struct Report {
   std::vector<engine::CudaDevice> devices;
 };
 
-Napi::Value number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
+Napi::Value js_number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
 
 Napi::Value report_to_js(Napi::Env env, Report& report) {
   const engine::CudaRuntime& runtime = report.runtime;
@@ -23,18 +23,18 @@ Napi::Value report_to_js(Napi::Env env, Report& report) {
   object.Set("available", runtime.available);
   object.Set("reason", runtime.reason);
   object.Set("driver", runtime.driver.empty() ? env.Null() : Napi::Value(Napi::String::New(env, runtime.driver)));
-  object.Set("driverCuda", number(env, runtime.driver_cuda));
-  object.Set("runtimeCuda", number(env, static_cast<double>(runtime.runtime_cuda)));
-  object.Set("cudnn", number(env, static_cast<double>(runtime.cudnn)));
+  object.Set("driverCuda", js_number(env, runtime.driver_cuda));
+  object.Set("runtimeCuda", js_number(env, static_cast<double>(runtime.runtime_cuda)));
+  object.Set("cudnn", js_number(env, static_cast<double>(runtime.cudnn)));
   auto devices = Napi::Array::New(env, report.devices.size());
   for (uint32_t i = 0; i < report.devices.size(); i++) {
     const engine::CudaDevice& device = report.devices[i];
     auto entry = Napi::Object::New(env);
     entry.Set("name", device.name);
     entry.Set("computeCapability", std::to_string(device.major) + "." + std::to_string(device.minor));
-    entry.Set("multiprocessors", number(env, device.multiprocessors));
-    entry.Set("totalBytes", number(env, static_cast<double>(device.total_bytes)));
-    entry.Set("freeBytes", device.free_bytes ? number(env, static_cast<double>(*device.free_bytes)) : env.Null());
+    entry.Set("multiprocessors", js_number(env, device.multiprocessors));
+    entry.Set("totalBytes", js_number(env, static_cast<double>(device.total_bytes)));
+    entry.Set("freeBytes", device.free_bytes ? js_number(env, static_cast<double>(*device.free_bytes)) : env.Null());
     devices.Set(i, entry);
   }
   object.Set("devices", devices);

@@ -21,7 +21,7 @@ std::string beside_us(const char* name) {
   return ours.substr(0, ours.rfind('/') + 1) + name;
 }
 
-CudaExtensionReport open() {
+CudaExtensionReport open_extension() {
   CudaExtensionReport report;
   report.path = beside_us("siamfcpp_cuda.so");
   const bool built = access(report.path.c_str(), F_OK) == 0;
@@ -49,7 +49,7 @@ CudaExtensionReport open() {
 }  // namespace
 
 const CudaExtensionReport& cuda_extension() {
-  static const CudaExtensionReport report = open();
+  static const CudaExtensionReport report = open_extension();
   return report;
 }
 

@@ -16,8 +16,7 @@ at::Tensor mean_3x3(const at::Tensor& x) {
   if (module == nullptr) return {};
   const at::Tensor dense = arranged(x, at::MemoryFormat::ChannelsLast);
   at::Tensor y = at::empty_like(dense);
-  constexpr int kThreads = 256;
-  module->launch("mean_3x3", (total + kThreads - 1) / kThreads, 1, kThreads, dense.data_ptr(), y.data_ptr(), static_cast<unsigned>(total), static_cast<unsigned>(x.size(2)),
+  module->launch("mean_3x3", ceil_div(total, kThreads), 1, kThreads, dense.data_ptr(), y.data_ptr(), static_cast<unsigned>(total), static_cast<unsigned>(x.size(2)),
                  static_cast<unsigned>(x.size(3)), static_cast<unsigned>(x.size(1) / vector));
   return y;
 }

@@ -15,7 +15,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 using torch::autograd::Variable;
 
-constexpr int kThreads = 256;
 constexpr int kPoolThreads = 128;
 constexpr int kChannelsPerBlock = 8;  // of the kernels that add up partial sums
 constexpr int kStrip = 4;
@@ -27,7 +26,6 @@ T* data(const at::Tensor& tensor) {
   return static_cast<T*>(tensor.data_ptr());
 }
 void* raw(const at::Tensor& tensor) { return tensor.defined() ? tensor.data_ptr() : nullptr; }
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// How rows x [R,C] are shared out: see kernels/batch_norm.cu.
 struct Grid {

@@ -14,6 +14,11 @@
 
 namespace siam::core::cuda {
 
+/// THREADS of every kernel file.
+constexpr int kThreads = 256;
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// One compiled form of a kernel file.
 struct Variant {
   const char* family;   ///< batch_norm, norm_pool, average_pool, xcorr, image, losses

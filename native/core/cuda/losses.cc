@@ -13,11 +13,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-constexpr int kThreads = 256;
 constexpr int64_t kMostBlocks = 264;  // two for each of 132 multiprocessors; fixed, so that sums are the same on every card
 constexpr Variant kVariant{"losses"};
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 enum Kind : int64_t { kFocal, kRetina, kCenterness, kIou };
 

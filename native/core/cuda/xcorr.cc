@@ -13,11 +13,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-constexpr int kThreads = 256;
 constexpr int kLanes = 32;
 constexpr int64_t kMostTaps = 64;  // more do not fit into a thread's registers
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Two 16-bit channels or one float32 to a thread: neighbouring threads read whole 128 bytes, and the template's taps stay in registers.
 Variant variant_of(const at::Tensor& x, const at::Tensor& k) {
