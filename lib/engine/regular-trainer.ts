@@ -133,7 +133,6 @@ export class RegularTrainer extends TrainerBase {
 
   /** Gradients and scalars of a begun iteration, and what depends on the optimizer. */
   #dropLeft(): void {
-    this.#watch.drop()
     this.#left?.dispose()
     this.#left = null
     this.#share?.dispose()
@@ -154,6 +153,8 @@ export class RegularTrainer extends TrainerBase {
     this.#cold = true
     this.#dropLeft()
     await disposePulled(pending)
+    // A batch that was being made meanwhile has moved the data on, from the new place.
+    if (pending !== null && this.dataPosition !== null) await this.dataloader.seek?.(this.dataPosition)
   }
 
   override async initTrain(): Promise<void> {
@@ -470,8 +471,10 @@ export class RegularTrainer extends TrainerBase {
     const pending = this.#pending
     this.#pending = null
     // A generator's finally blocks run here. While a batch is awaited they could not: return() would wait for it.
-    if (pending === null) await this.#iterator?.return?.()
+    const iterator = this.#iterator
+    if (pending === null) await iterator?.return?.()
     this.#iterator = null
+    this.#watch.drop()
     this.#dropLeft()
     this.#dropGraph()
     this.#endClock()
@@ -479,6 +482,7 @@ export class RegularTrainer extends TrainerBase {
     await super.close()
     // Closing the dataloader ends the wait for a batch that nobody will use.
     await disposePulled(pending)
+    if (pending !== null) await iterator?.return?.()
   }
 }
 
