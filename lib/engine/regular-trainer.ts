@@ -113,6 +113,7 @@ export class RegularTrainer extends TrainerBase {
     super.setDataloader(dataloader)
     this.#cold = true
     this.#iterator = null
+    void disposePulled(this.#pending)
     this.#pending = null
     this.#dropLeft()
   }

@@ -410,6 +410,15 @@ describe('a stopped run', () => {
     expect(world.live).toBe(0)
   })
 
+  it.each(['setDataloader', 'resume', 'close'] as const)('frees the batch that was fetched ahead for a device, by %s()', async (how) => {
+    const trainer = makeTrainer(makeOptimizer({ device: 'cuda:0' }), new Batches(), [new Recorder()])
+    await trainer.train({ maxIterations: 1 })
+    const file = await trainer.saveSnapshot()
+    await vi.waitFor(() => expect(world.live).toBeGreaterThan(0))
+    await { setDataloader: () => trainer.setDataloader(new Batches()), resume: () => trainer.resume(file), close: () => trainer.close() }[how]()
+    await vi.waitFor(() => expect(world.live).toBe(0))
+  })
+
   it('saves the cursor of what was trained on, not of what was fetched', async () => {
     const data = new Batches()
     const trainer = makeTrainer(makeOptimizer(), data)
