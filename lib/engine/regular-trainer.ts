@@ -3,7 +3,7 @@
  * the optimizer accumulates K batches, data, forward and backward come K times an iteration, the rest once.
  */
 import { invalidArgument, SiamError } from '../errors.ts'
-import type { EngineData, HyperParams } from '../monitors/monitor.ts'
+import type { EngineData, HyperParams, Monitor } from '../monitors/monitor.ts'
 import { withBatchSize } from '../native/device-errors.ts'
 import { loadAddon } from '../native/load.ts'
 import { Tensor } from '../native/tensor.ts'
@@ -113,6 +113,7 @@ export class RegularTrainer extends TrainerBase {
     super.setDataloader(dataloader)
     this.#cold = true
     this.#iterator = null
+    void disposePulled(this.#pending)
     this.#pending = null
     this.#dropLeft()
   }
@@ -133,7 +134,6 @@ export class RegularTrainer extends TrainerBase {
 
   /** Gradients and scalars of a begun iteration, and what depends on the optimizer. */
   #dropLeft(): void {
-    this.#watch.drop()
     this.#left?.dispose()
     this.#left = null
     this.#share?.dispose()
@@ -154,6 +154,8 @@ export class RegularTrainer extends TrainerBase {
     this.#cold = true
     this.#dropLeft()
     await disposePulled(pending)
+    // A batch that was being made meanwhile has moved the data on, from the new place.
+    if (pending !== null && this.dataPosition !== null) await this.dataloader.seek?.(this.dataPosition)
   }
 
   override async initTrain(): Promise<void> {
@@ -220,7 +222,15 @@ export class RegularTrainer extends TrainerBase {
       state.pbar = undefined
     }
     const report = this.#endEpoch(meter, place, skipsBefore)
-    if (report !== null) for (const monitor of this.monitors) await monitor.epochEnd?.(report)
+    if (report !== null) await this.#show(true, this.monitors, (monitor) => monitor.epochEnd?.(report))
+  }
+
+  /** @param together  the other ranks are here, too, and wait: they have no monitors, and would take a slow one for a lost rank */
+  async #show(together: boolean, monitors: readonly Monitor[], tell: (monitor: Monitor) => void | Promise<void>): Promise<void> {
+    const work = async (): Promise<void> => {
+      for (const monitor of monitors) await tell(monitor)
+    }
+    await (this.#ranks === null || !together ? work() : this.#ranks.group.together(work))
   }
 
   /** Prints the epoch's line. @returns null where no iteration was done */
@@ -255,7 +265,7 @@ export class RegularTrainer extends TrainerBase {
         if (unread) this.#checkFinite(read, epoch, iteration)
         const scalars = this.#ranks !== null && gathered.dueOnRank0 ? await this.#ranks.mean(read) : read
         const engine_data: EngineData = { schedule_info: gathered.schedule_info, ...scalars, time_dict: { ...gathered.time_dict, ...(await gathered.deviceSeconds()) } }
-        for (const monitor of due) await monitor.update(engine_data)
+        await this.#show(gathered.dueOnRank0, due, (monitor) => monitor.update(engine_data))
       }
       this.#watch.throwIfEnough()
       this.reportSkipped()
@@ -462,8 +472,10 @@ export class RegularTrainer extends TrainerBase {
     const pending = this.#pending
     this.#pending = null
     // A generator's finally blocks run here. While a batch is awaited they could not: return() would wait for it.
-    if (pending === null) await this.#iterator?.return?.()
+    const iterator = this.#iterator
+    if (pending === null) await iterator?.return?.()
     this.#iterator = null
+    this.#watch.drop()
     this.#dropLeft()
     this.#dropGraph()
     this.#endClock()
@@ -471,6 +483,7 @@ export class RegularTrainer extends TrainerBase {
     await super.close()
     // Closing the dataloader ends the wait for a batch that nobody will use.
     await disposePulled(pending)
+    if (pending !== null) await iterator?.return?.()
   }
 }
 

@@ -38,14 +38,18 @@ export interface WatchOwner {
   log(line: string): void
 }
 
-interface Watched {
+/** An iteration, with the data that its samples are from: the trainer may have other data by the time its outcome is known. */
+interface Iteration {
   gathered: Gathered
+  dataloader: TrainingBatches
+}
+
+interface Watched extends Iteration {
   optimizer: TrainableOptimizer
   pending: TensorDict
 }
 
-interface Known {
-  gathered: Gathered
+interface Known extends Iteration {
   facts: StepFacts
 }
 
@@ -86,8 +90,9 @@ export class StepWatch {
   async add(gathered: Gathered, optimizer: TrainableOptimizer): Promise<void> {
     const outcome = optimizer.takeOutcome?.() ?? null
     if (outcome === null) return
-    if (outcome.known === null) this.#pending.push({ gathered, optimizer, pending: gathered.handles.add(outcome.pending) })
-    else await this.#note([{ gathered, facts: outcome.known }])
+    const { dataloader } = this.#owner()
+    if (outcome.known === null) this.#pending.push({ gathered, dataloader, optimizer, pending: gathered.handles.add(outcome.pending) })
+    else await this.#note([{ gathered, dataloader, facts: outcome.known }])
   }
 
   /** Whether so many outcomes are unknown that they should be read. */
@@ -125,7 +130,7 @@ export class StepWatch {
     if (current !== null && !watched.some(({ gathered }) => gathered === current)) parts.push({ gathered: current, own })
     try {
       const values = await readIterations(parts)
-      await this.#note(watched.map(({ gathered, optimizer }, i) => ({ gathered, facts: optimizer.settle?.(values[i] ?? {}) ?? { skipped: false, lossBad: false, scale: null } })))
+      await this.#note(watched.map(({ gathered, dataloader, optimizer }, i) => ({ gathered, dataloader, facts: optimizer.settle?.(values[i] ?? {}) ?? { skipped: false, lossBad: false, scale: null } })))
       return values[parts.findIndex(({ gathered }) => gathered === current)] ?? {}
     } finally {
       for (const { gathered } of watched) if (gathered !== current) gathered.dispose()
@@ -138,34 +143,30 @@ export class StepWatch {
     const skipped = iterations.filter(({ facts }) => facts.skipped)
     const own = skipped.map(({ facts }) => Number(facts.lossBad))
     const any = group === null || skipped.length === 0 ? own : await group.maximum(own)
-    for (const { gathered, facts } of iterations) {
+    for (const iteration of iterations) {
+      const { gathered, facts } = iteration
       const at = skipped.findIndex((other) => other.gathered === gathered)
       const lossBad = at >= 0 && any[at] === 1
       const kind = kindOfStep({ ...facts, lossBad })
       this.#counts = countStep(this.#counts, kind)
       if (kind === 'step') this.#first = null
-      if (kind === 'nonfinite') await this.#report(gathered, facts, facts.lossBad || (!lossBad && (group?.rank ?? 0) === 0))
+      if (kind === 'nonfinite') await this.#report(iteration, facts.lossBad || (!lossBad && (group?.rank ?? 0) === 0))
     }
   }
 
   /** @param ours whether this process writes it down: its own loss was at fault, or, where none was, it is the first */
-  async #report(gathered: Gathered, { scale }: StepFacts, ours: boolean): Promise<void> {
+  async #report({ gathered, dataloader, facts: { scale } }: Known, ours: boolean): Promise<void> {
     const { epoch, iteration } = gathered
     const losses = meanScalars(gathered.read).training_losses
     const skipped = { epoch, iteration, lr: gathered.schedule_info.lr ?? 0, wrong: whatWasWrong(losses) }
     this.#first ??= skipped
     const { inARow } = this.#counts
-    if (ours) await this.#write(skippedLine(skipped, { time: new Date(), scale, inARow, losses, samples: this.#samples(gathered.sources) }))
+    if (ours) await this.#write(skippedLine(skipped, { time: new Date(), scale, inARow, losses, samples: samplesOf(dataloader, gathered.sources) }))
     if (ours && this.#told++ < toldSkips) {
       const more = this.#told === toldSkips ? '; more will be counted, not listed' : ''
       this.#owner().log(`Skipped epoch ${epoch}, iteration ${iteration}: ${skipped.wrong}; its samples are in ${this.file}${more}`)
     }
     if (inARow >= this.#owner().limit) this.#failure ??= tooManyError(this.#first, inARow, this.file, this.#owner().snapshot)
-  }
-
-  #samples(sources: readonly BatchSource[]): unknown[] {
-    const { dataloader } = this.#owner()
-    return sources.flatMap((source): unknown[] => dataloader.describeSamples?.(source) ?? Array.from({ length: source.count }, (_, i) => ({ epoch: source.epoch, sample: source.sample + i })))
   }
 
   async #write(line: string): Promise<void> {
@@ -190,4 +191,8 @@ export class StepWatch {
   drop(): void {
     for (const { gathered } of this.#pending.splice(0)) gathered.dispose()
   }
+}
+
+function samplesOf(dataloader: TrainingBatches, sources: readonly BatchSource[]): unknown[] {
+  return sources.flatMap((source): unknown[] => dataloader.describeSamples?.(source) ?? Array.from({ length: source.count }, (_, i) => ({ epoch: source.epoch, sample: source.sample + i })))
 }

@@ -124,6 +124,28 @@ class Seen extends Monitor {
   }
 }
 
+/** Takes its time with one iteration and with the epoch's end. */
+class Slow extends Monitor {
+  readonly #seconds: number
+  seen = ''
+
+  constructor(seconds: number) {
+    super()
+    this.#seconds = seconds
+  }
+
+  override async update(): Promise<void> {
+    const { iteration } = this.engineState
+    if (iteration === 1) await sleep(this.#seconds * 1000)
+    this.seen += `${iteration} `
+  }
+
+  override async epochEnd(): Promise<void> {
+    await sleep(this.#seconds * 1000)
+    this.seen += 'end'
+  }
+}
+
 export const rankTasks: Record<string, (group: ProcessGroup, args: never) => Result> = {
   /** Numbers, patience, and rank 0's word. */
   async talk(group, { longSeconds }: { longSeconds: number }): Result {
@@ -194,6 +216,23 @@ export const rankTasks: Record<string, (group: ProcessGroup, args: never) => Res
       return { sha: await trainer.stateSha256(), position: trainer.getPosition(), snapshot: trainer.state.snapshot_file, lines, losses: seen.losses, stopped, pid: process.pid }
     } finally {
       await trainer.close()
+    }
+  },
+
+  /** Rank 0's monitor is slower than an exchange is patient. */
+  async slowMonitor(group, { seconds, folder }: { seconds: number; folder: string }): Result {
+    using model = await tinyModel()
+    const optimizer = new Optimizer(model, { lr: 0.001 })
+    const slow = new Slow(seconds)
+    const trainer = new RegularTrainer(optimizer, new Stream(100 * group.rank), group.rank === 0 ? [slow] : [], { group, progress: 'none', log: () => {} })
+    trainer.setHyperParams({ max_epoch: 1, minibatch: 1, nr_image_per_epoch: 3, exp_save: folder, exp_name: 'slow' })
+    try {
+      await trainer.train()
+      await trainer.saveSnapshot()
+      return { sha: await trainer.stateSha256(), seen: slow.seen }
+    } finally {
+      await trainer.close()
+      optimizer.dispose()
     }
   },
 

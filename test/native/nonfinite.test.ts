@@ -7,7 +7,7 @@ import { GradScaler } from '../../lib/engine/grad-scaler.ts'
 import { Optimizer } from '../../lib/engine/optimizer.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
-import { badBatch, plannedRun, type Plan, type PlannedRun } from '../helpers/nonfinite-data.ts'
+import { badBatch, PlannedData, plannedRun, type Plan, type PlannedRun } from '../helpers/nonfinite-data.ts'
 import { tinyBatch, tinyModel, totalLoss } from '../helpers/tiny-model.ts'
 import { scriptFile, scriptModel } from '../helpers/torchscript-files.ts'
 
@@ -96,6 +96,19 @@ describe.each([
     expect(lines(name).map(({ iteration, in_a_row }) => [iteration, in_a_row])).toEqual([[1, 1], [3, 1], [4, 2], [5, 3]])
     expect(lines(name)[1]).toMatchObject({ epoch: 0, lr: 0.01, scale: null, losses: { cls: null, ctr: null, reg: null }, samples: [{ epoch: 0, sample: 6 }, { epoch: 0, sample: 7 }] })
     expect(said.filter((line) => line.startsWith('Skipped epoch 0, iteration '))).toHaveLength(4)
+    await trainer.close()
+  })
+
+  it('a skip is counted, with its samples, although the data was exchanged before anybody asked', async () => {
+    const name = `exchanged-${_when}`
+    const { trainer, optimizer } = await run([1, 'bad'], { ...everything, every: null, hyperParams: { exp_name: name } })
+    await trainer.train({ maxIterations: 2 })
+    trainer.setDataloader(Object.assign(new PlannedData([2]), { describeSamples: () => ['of the new data'] }))
+    await trainer.train({ maxIterations: 1 })
+    await trainer.saveSnapshot()
+    expect(trainer.nonFiniteCounts.skipped).toBe(1)
+    expect(optimizer.ema?.updates).toBe(2)
+    expect(lines(name)).toMatchObject([{ iteration: 1, samples: [{ epoch: 0, sample: 2 }, { epoch: 0, sample: 3 }] }])
     await trainer.close()
   })
 

@@ -357,6 +357,68 @@ describe('a stopped run', () => {
     expect(world.live).toBe(0)
   })
 
+  it('resumes at the place of the snapshot although a batch is still being made, which moves the data on', async () => {
+    let made: (() => void) | undefined
+    class Slow extends Batches {
+      override async *[Symbol.asyncIterator](): AsyncGenerator<TensorDict> {
+        for (;;) {
+          const { epoch, sample } = this.cursor
+          if (sample === 2) await new Promise<void>((resolve) => (made = resolve))
+          this.cursor = { epoch, sample: this.cursor.sample + 1 }
+          yield { im_z: scalar(sample) }
+        }
+      }
+    }
+    const data = new Slow()
+    const trainer = makeTrainer(makeOptimizer(), data)
+    await trainer.train({ maxIterations: 1 })
+    const file = await trainer.saveSnapshot()
+    const controller = new AbortController()
+    const stopped = trainer.train({ signal: controller.signal })
+    await vi.waitFor(() => expect(made).toBeDefined())
+    controller.abort()
+    await expect(stopped).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    const resumed = trainer.resume(file)
+    setTimeout(() => made?.(), 50)
+    await resumed
+    expect(data.cursor).toEqual({ epoch: 0, sample: 1 })
+    expect(world.live).toBe(0)
+  })
+
+  it('lets the data clean up when it is closed with a batch that came too late', async () => {
+    let arrive: (() => void) | undefined
+    let cleaned = false
+    const data = {
+      async *[Symbol.asyncIterator](): AsyncGenerator<TensorDict> {
+        try {
+          await new Promise<void>((resolve) => (arrive = resolve))
+          yield { im_z: scalar(1) }
+        } finally {
+          cleaned = true
+        }
+      },
+    }
+    const controller = new AbortController()
+    const trainer = makeTrainer(makeOptimizer(), data)
+    const stopped = trainer.train({ signal: controller.signal })
+    await vi.waitFor(() => expect(arrive).toBeDefined())
+    controller.abort()
+    await expect(stopped).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    arrive?.()
+    await trainer.close()
+    expect(cleaned).toBe(true)
+    expect(world.live).toBe(0)
+  })
+
+  it.each(['setDataloader', 'resume', 'close'] as const)('frees the batch that was fetched ahead for a device, by %s()', async (how) => {
+    const trainer = makeTrainer(makeOptimizer({ device: 'cuda:0' }), new Batches(), [new Recorder()])
+    await trainer.train({ maxIterations: 1 })
+    const file = await trainer.saveSnapshot()
+    await vi.waitFor(() => expect(world.live).toBeGreaterThan(0))
+    await { setDataloader: () => trainer.setDataloader(new Batches()), resume: () => trainer.resume(file), close: () => trainer.close() }[how]()
+    await vi.waitFor(() => expect(world.live).toBe(0))
+  })
+
   it('saves the cursor of what was trained on, not of what was fetched', async () => {
     const data = new Batches()
     const trainer = makeTrainer(makeOptimizer(), data)
