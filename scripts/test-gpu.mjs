@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util'
 import { childEnvironment, productNode } from './lib/dependencies.mjs'
 import { gpuTests, probeGpu } from './lib/gpu-probe.mjs'
 import { TestTotals } from './lib/test-totals.mjs'
+import { usageOf } from './lib/usage.mjs'
 import { root, setupCommand } from './setup.mjs'
 
 const running = new Set()
@@ -115,7 +116,7 @@ function positive(name, text, fallback) {
   return value
 }
 
-/** @returns {{filters: string[], skipSetup: boolean, requireGpu: boolean, jobs: number, fileSeconds: number, seconds: number}} */
+/** @returns {{help: boolean, filters: string[], skipSetup: boolean, requireGpu: boolean, jobs: number, fileSeconds: number, seconds: number}} */
 function readArguments() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -125,9 +126,11 @@ function readArguments() {
       seconds: { type: 'string' },
       'require-gpu': { type: 'boolean', default: false },
       'skip-setup': { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   })
   return {
+    help: values.help,
     filters: positionals,
     skipSetup: values['skip-setup'],
     requireGpu: values['require-gpu'] || process.env.SIAMFCPP_REQUIRE_GPU === '1',
@@ -172,6 +175,10 @@ try {
 } catch (error) {
   process.stderr.write(`test-gpu: ${error.message}\n`)
   process.exit(2)
+}
+if (options.help) {
+  process.stdout.write(usageOf(import.meta.url))
+  process.exit(0)
 }
 const totals = await testGpu(options)
 process.stdout.write(`\n${totals}\n`)
