@@ -21,6 +21,7 @@ import { rewriteSearchPath } from './lib/elf-rpath.mjs'
 import { isPackedFile, packedPackages } from './lib/pack-modules.mjs'
 import { probe, which } from './lib/run-tool.mjs'
 import { readState } from './lib/state.mjs'
+import { usageOf } from './lib/usage.mjs'
 import { root, setupCommand } from './setup.mjs'
 
 const MIB = 2 ** 20
@@ -180,12 +181,14 @@ function readArguments() {
       'no-prebuilt': { type: 'boolean', default: false },
       'skip-setup': { type: 'boolean', default: false },
       limit: { type: 'string', default: '64' },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   })
   if (positionals.length > 1) throw new Error(`Expected one folder but received ${positionals.join(' ')}`)
   const limit = Number(values.limit)
   if (!(limit > 0)) throw new Error(`Expected a number of MiB above 0 for --limit but received ${values.limit}`)
   return {
+    help: values.help,
     out: path.resolve(positionals[0] ?? path.join(root, '.gpu-pack')),
     limit,
     skipSetup: values['skip-setup'],
@@ -200,6 +203,10 @@ async function main() {
   } catch (error) {
     process.stderr.write(`pack-gpu: ${error.message}\n`)
     return 2
+  }
+  if (call.help) {
+    process.stdout.write(usageOf(import.meta.url))
+    return 0
   }
   const missing = ['tar', 'xz'].filter((tool) => which(tool) === undefined)
   if (missing.length > 0) {

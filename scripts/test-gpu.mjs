@@ -16,8 +16,10 @@ import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { childEnvironment, productNode } from './lib/dependencies.mjs'
+import { wantsCuda } from './lib/cuda-libraries.mjs'
 import { gpuTests, probeGpu } from './lib/gpu-probe.mjs'
 import { TestTotals } from './lib/test-totals.mjs'
+import { usageOf } from './lib/usage.mjs'
 import { root, setupCommand } from './setup.mjs'
 
 const running = new Set()
@@ -115,7 +117,7 @@ function positive(name, text, fallback) {
   return value
 }
 
-/** @returns {{filters: string[], skipSetup: boolean, requireGpu: boolean, jobs: number, fileSeconds: number, seconds: number}} */
+/** @returns {{help: boolean, filters: string[], skipSetup: boolean, requireGpu: boolean, jobs: number, fileSeconds: number, seconds: number}} */
 function readArguments() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -125,9 +127,11 @@ function readArguments() {
       seconds: { type: 'string' },
       'require-gpu': { type: 'boolean', default: false },
       'skip-setup': { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   })
   return {
+    help: values.help,
     filters: positionals,
     skipSetup: values['skip-setup'],
     requireGpu: values['require-gpu'] || process.env.SIAMFCPP_REQUIRE_GPU === '1',
@@ -145,6 +149,12 @@ async function testGpu(options) {
   if (files.length === 0) {
     process.stdout.write(`no GPU test is called ${options.filters.join(' or ')}; there are:\n${all.join('\n')}\n`)
     totals.failed++
+    return totals
+  }
+  // Set-up takes minutes on a fresh clone: not for tests that no driver can run.
+  if (!options.skipSetup && !options.requireGpu && wantsCuda() === undefined && process.env.SIAMFCPP_TEST_DEVICE === undefined) {
+    process.stdout.write(`GPU tests: ${files.length} files are skipped: no NVIDIA driver was found here\n`)
+    totals.skipped += files.length
     return totals
   }
   if (!options.skipSetup && (await setupCommand(undefined, 'npm run test:gpu')) !== 0) {
@@ -172,6 +182,10 @@ try {
 } catch (error) {
   process.stderr.write(`test-gpu: ${error.message}\n`)
   process.exit(2)
+}
+if (options.help) {
+  process.stdout.write(usageOf(import.meta.url))
+  process.exit(0)
 }
 const totals = await testGpu(options)
 process.stdout.write(`\n${totals}\n`)

@@ -1,7 +1,7 @@
 /** `siamtrain train` as one of several processes, and as the command that starts them (--nproc). */
 import os from 'node:os'
 import { InvalidArgumentError } from 'commander'
-import { placeRank, type Backend } from '../distributed/backend.ts'
+import { gpusHere, placeRank, type Backend } from '../distributed/backend.ts'
 import { readEnvironment, slurmWithoutSrun, type RankEnvironment } from '../distributed/environment.ts'
 import { freePort } from '../distributed/free-port.ts'
 import type { ProcessGroup } from '../distributed/group.ts'
@@ -50,7 +50,7 @@ export function secondsFlag(text: string): number {
 /**
  * How many processes this command is to start itself.
  * @returns undefined: none, it trains (as the only process, or as a rank that somebody else has started)
- * @throws ERR_ARGUMENT when it is a rank already, or 'auto' has nothing to count; ERR_DEVICE when there are too few GPUs
+ * @throws ERR_ARGUMENT when it is a rank already, 'auto' has nothing to count, or the backend does not fit the device; ERR_DEVICE when there are too few GPUs
  */
 export async function processesToStart(flags: TrainFlags): Promise<number | undefined> {
   if (flags.nproc === undefined || isLaunched()) return undefined
@@ -60,9 +60,8 @@ export async function processesToStart(flags: TrainFlags): Promise<number | unde
     throw new SiamError('ERR_ARGUMENT', `--nproc starts processes, but by ${by} this is rank ${environment.rank} of ${environment.worldSize} that were started already`, { hint: 'leave out --nproc' })
   }
   if (flags.nproc === 'auto' && flags.device === 'cpu') throw new SiamError('ERR_ARGUMENT', '--nproc auto is the number of GPUs and needs --device cuda', { hint: 'give the number of processes' })
-  if (flags.device === 'cpu') return flags.nproc === 1 ? undefined : (flags.nproc as number)
-  const { available, devices } = await loadAddon().cudaAvailable()
-  const processes = flags.nproc === 'auto' ? Math.max(1, available ? devices.length : 0) : flags.nproc
+  const processes = flags.nproc === 'auto' ? Math.max(1, (await gpusHere()).devices) : flags.nproc
+  // Here, so that what fits no rank is said once.
   await placeRank(flags.device, flags.backend, { localRank: processes - 1, localWorldSize: processes })
   return processes === 1 ? undefined : processes
 }

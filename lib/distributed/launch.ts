@@ -32,6 +32,10 @@ interface Rank {
   readonly child: ChildProcess
   /** Exit code, 128 + number for a signal; undefined while it runs. */
   code?: number
+  /** How it ended, for the user; '' where that needs no word: it was told to stop, or its reader has left. */
+  how: string
+  /** All that it printed and told the launcher is here. */
+  closed: boolean
   /** It ends only because another one has: it said so, or the launcher stopped it. */
   follows: boolean
 }
@@ -60,6 +64,7 @@ class Launcher {
   #signalAtMs = -Infinity
   #signalled = false
   #ending = false
+  #named = false
 
   constructor(options: LaunchOptions) {
     this.#options = options
@@ -82,7 +87,9 @@ class Launcher {
       process.off('SIGTERM', onSignal)
       process.off('exit', onExit)
     }
-    return (this.#cause() ?? this.#ended.find(({ code }) => code !== 0))?.code ?? 0
+    const first = this.#cause() ?? this.#ended.find(({ code }) => code !== 0)
+    if (first !== undefined) this.#name(first)
+    return first?.code ?? 0
   }
 
   /** Resolves when the rank has ended and all that it printed is out. */
@@ -94,7 +101,7 @@ class Launcher {
       stdio: ['ignore', rank === 0 ? 'inherit' : 'pipe', rank === 0 ? 'inherit' : 'pipe', 'ipc'],
       env: { ...withoutElastic(env), RANK: String(rank), WORLD_SIZE: String(processes), LOCAL_RANK: String(rank), LOCAL_WORLD_SIZE: String(processes), MASTER_ADDR: '127.0.0.1', MASTER_PORT: String(port), [launchedVariable]: String(processes) },
     })
-    const entry: Rank = { rank, child, follows: false }
+    const entry: Rank = { rank, child, how: '', closed: false, follows: false }
     this.#ranks.push(entry)
     for (const stream of [child.stdout, child.stderr]) if (stream !== null) this.#prefix(rank, stream)
     child.on('message', (message: Partial<RankMessage> | null) => {
@@ -106,7 +113,13 @@ class Launcher {
         if (child.pid === undefined) reject(error)
       })
       child.on('exit', (code, signal) => this.#onExit(entry, code ?? 128 + (os.constants.signals[signal as NodeJS.Signals] ?? 0), signal))
-      child.on('close', () => resolve())
+      child.on('close', () => {
+        entry.closed = true
+        // Not at its exit: only now is it known whether it told that it follows another one.
+        const cause = this.#cause()
+        if (cause?.closed === true) this.#name(cause)
+        resolve()
+      })
     })
   }
 
@@ -119,11 +132,16 @@ class Launcher {
   #onExit(entry: Rank, code: number, signal: NodeJS.Signals | null): void {
     entry.code = code
     this.#ended.push(entry)
-    if (code === 0 || this.#ending) return
     // Ranks that were told to stop all do, and save together first.
     const told = this.#signalled && (code === 130 || code === 143)
-    if (!told && code !== brokenPipe) this.#options.say(`siamtrain: rank ${entry.rank} ${signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`}`)
-    this.#endOthers(code === brokenPipe)
+    if (!told && code !== brokenPipe) entry.how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`
+    if (code !== 0 && !this.#ending) this.#endOthers(code === brokenPipe)
+  }
+
+  /** Says which rank decides the run's exit code, once. */
+  #name({ rank, how }: Rank): void {
+    if (!this.#named && how !== '') this.#options.say(`siamtrain: rank ${rank} ${how}`)
+    this.#named = true
   }
 
   /** One has failed: the others notice, say so and end; whoever does not is made to. */

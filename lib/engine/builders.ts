@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { cacheWarning, machineMemory } from '../config/byte-size.ts'
 import { requireTest, requireTrain, selected, whereIs, type Config } from '../config/index.ts'
 import { buildDataloader } from '../data/index.ts'
-import type { ProcessGroup } from '../distributed/group.ts'
+import { ProcessGroup } from '../distributed/group.ts'
 import { invalidArgument, SiamError } from '../errors.ts'
 import { buildMonitors } from '../monitors/index.ts'
 import type { HyperParams, Monitor } from '../monitors/monitor.ts'
@@ -230,13 +230,14 @@ export interface TrainerBuildOptions extends Omit<ModelOptions, 'part'> {
 
 /**
  * Builds model, losses, optimizer, dataloader and monitors, and the trainer over them. Closing the trainer frees them all.
- * @throws whatever the parts throw: ERR_CONFIG, ERR_DATA, ERR_DEVICE, ERR_CHECKPOINT, …
+ * @throws ERR_ARGUMENT for a group that is none; whatever the parts throw: ERR_CONFIG, ERR_DATA, ERR_DEVICE, ERR_CHECKPOINT, …
  */
 export async function buildTrainer(config: Config, options: TrainerBuildOptions = {}): Promise<TrainerBase> {
   const track = requireTrain(config)
   const { name, params } = selected(config, track.trainer, 'train.track.trainer')
   const trainerClass = trainerRegistry.get(name)
   const { group } = options
+  if (group !== undefined && !(group instanceof ProcessGroup)) throw invalidArgument('a ProcessGroup (ProcessGroup.create() makes one)', 'group', group)
   const first = group === undefined || group.rank === 0
   const log = logOfRank(group, options.log ?? toStderr)
   const device = deviceOfRank(group, options.device)

@@ -36,7 +36,10 @@ Failure current_failure(const char* operation) {
   } catch (const std::bad_alloc&) {
     return {"ERR_DEVICE_OOM", prefix + "no memory left on the host", ""};
   } catch (const std::exception& error) {
-    return {is_of_the_ranks(error) ? "ERR_DISTRIBUTED" : "ERR_TORCH", prefix + error.what(), ""};
+    // gloo's messages begin with the place in its sources.
+    const std::string text = error.what();
+    const size_t place = text.rfind("[/", 0) == 0 ? text.find("] ") : std::string::npos;
+    return {is_of_the_ranks(error) ? "ERR_DISTRIBUTED" : "ERR_TORCH", prefix + (place == std::string::npos ? text : text.substr(place + 2)), ""};
   } catch (...) {
     return {"ERR_INTERNAL", prefix + "unknown failure", ""};
   }

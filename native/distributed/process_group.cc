@@ -5,13 +5,17 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <c10/util/Flags.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <thread>
 
 #include "../engine/cuda_extension.h"
 #include "meeting.h"
+
+C10_DECLARE_int(caffe2_log_level);
 
 namespace siam::distributed {
 namespace {
@@ -31,6 +35,11 @@ std::string first_line(const std::exception& error) {
   text = text.substr(0, text.find('\n'));
   const size_t source = text.find("] ");
   return text[0] == '[' && source != std::string::npos ? text.substr(source + 2) : text;
+}
+
+/// A lost rank is an error of ours that says so: libtorch's own warnings of it are stack traces. Whoever wants them asks for them.
+void quiet_libtorch() {
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = 3;  // fatal ones alone
 }
 
 engine::NcclOptions nccl_options(const GroupOptions& options) {
@@ -57,6 +66,7 @@ struct ProcessGroup::Parts {
 };
 
 ProcessGroup::ProcessGroup(const GroupOptions& options) : options_(options), parts_(std::make_unique<Parts>()) {
+  quiet_libtorch();
   const bool nccl = options.backend == "nccl";
   if (options.backend != "gloo" && !nccl) throw SiamException("ERR_DEVICE", "Expected gloo or nccl for the backend of the process group but received '" + options.backend + "'");
   // Now, and not when the others are met: they would wait for a rank that cannot follow.

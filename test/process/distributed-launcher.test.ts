@@ -61,9 +61,16 @@ describe('the launcher', () => {
     expect(stderr).toContain('siamtrain: rank 0 still runs 0.2 s after another one has ended: it is stopped')
   })
 
-  it("ends with the cause's exit code though ranks that only lost it end first", async () => {
-    const { code } = await run(2, "if (rank === 1) { tellLauncher(new SiamError('ERR_DISTRIBUTED', 'lost')); process.exitCode = 1 } else { await sleep(300); process.exit(9) }")
+  it("ends with the cause's exit code, and names it, though ranks that only lost it end first", async () => {
+    const { code, stderr } = await run(2, "if (rank === 1) { tellLauncher(new SiamError('ERR_DISTRIBUTED', 'lost')); process.exitCode = 1 } else { await sleep(300); process.exit(9) }")
     expect(code).toBe(9)
+    expect(stderr).toBe('siamtrain: rank 0 ended with exit code 9\n')
+  })
+
+  it('names one of them where each says that it only lost the others', async () => {
+    const { code, stderr } = await run(2, "tellLauncher(new SiamError('ERR_DISTRIBUTED', 'lost')); process.exitCode = 1")
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^siamtrain: rank [01] ended with exit code 1\n$/)
   })
 
   it('kills what does not end at SIGTERM', async () => {

@@ -88,6 +88,8 @@ describe('a call that cannot be', () => {
   it('is found once, before any process is started', async () => {
     const run = await runSiamtrain([...trainArgs(experiment, 'wrong', '--nproc', '2', '--resume', '7')])
     expect([run.code, run.stderr.match(/ERR_CHECKPOINT/g)]).toEqual([1, ['ERR_CHECKPOINT']])
+    const { code, stderr } = await runSiamtrain([...trainArgs(experiment, 'wrong', '--nproc', '2', '--backend', 'nccl')])
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^siamtrain: ERR_ARGUMENT --backend nccl needs --device cuda: .*\n$/)])
   })
 })
 

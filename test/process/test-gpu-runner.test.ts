@@ -119,3 +119,10 @@ it.each([
 ])('refuses %j', async (args, message) => {
   expect(await testGpu(...args)).toMatchObject({ code: 2, output: expect.stringMatching(message) })
 })
+
+it.each(['test-gpu.mjs', 'pack-gpu.mjs'])('%s --help explains its options and does nothing else', async (script) => {
+  fixture.write('test/gpu/a.test.js', passing)
+  const { code, output } = await run(script, ['--help'])
+  expect([code, output]).toEqual([0, expect.stringMatching(/^npm run (test|pack):gpu: [^]* --skip-setup /)])
+  expect(output).not.toMatch(/^ \*|\d passed/m)
+})
