@@ -18,7 +18,8 @@ if(CUDA_TARGET_HEADERS)
     target_include_directories(siamfcpp_cuda SYSTEM PRIVATE "${CUDA_TARGET_NCCL}")
     target_compile_definitions(siamfcpp_cuda PRIVATE SIAMFCPP_WITH_NCCL)
   endif()
-  target_compile_options(siamfcpp_cuda PRIVATE ${WARNINGS} -O2)
+  # Places in sources, which messages carry, without this machine's folders: the library is packed for others.
+  target_compile_options(siamfcpp_cuda PRIVATE ${WARNINGS} -O2 "-ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}/=" "-ffile-prefix-map=${SIAMFCPP_LIBTORCH}/=libtorch/")
   # No path of this machine in it: it is opened when libtorch's CUDA is there, which resolves its names. Nor need CUDA's libraries be here.
   set_target_properties(siamfcpp_cuda PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/Release" SKIP_BUILD_RPATH ON)
   target_link_libraries(siamfcpp_cuda PRIVATE "${SIAMFCPP_LIBTORCH}/lib/libtorch_cuda.so" "${SIAMFCPP_LIBTORCH}/lib/libc10_cuda.so"
