@@ -181,7 +181,7 @@ export function buildOptimizer(config: Config, model: Model, options: { log?: (l
 }
 
 /** Keys that say where things lie and how long to go on, and change no number of a run. */
-const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'max_nonfinite', 'monitors', 'pretrain_model_path', 'path', 'dataset_root', 'index_cache', 'pack', 'read_ahead', 'cache'])
+const numberless = new Set(['exp_name', 'exp_save', 'max_epoch', 'num_epochs', 'num_workers', 'num_processes', 'queue_batches', 'pin_memory', 'seed', 'snapshot', 'snapshot_every', 'max_nonfinite', 'cuda_graph', 'monitors', 'pretrain_model_path', 'path', 'dataset_root', 'index_cache', 'pack', 'read_ahead', 'cache'])
 
 /** Keys that the original lacks, at values that change nothing: left out, so that the sum is what it was before they came to be. */
 const changesNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
