@@ -22,9 +22,7 @@ export interface Gpus {
 export async function gpusHere(): Promise<Gpus> {
   const addon = loadAddon()
   const { available, reason, devices } = await addon.cudaAvailable()
-  // Part of the optional CUDA target: older builds of the addon do not know of it.
-  const extension = (addon as { cudaExtension?: () => Promise<{ nccl: number }> }).cudaExtension
-  return { devices: available ? devices.length : 0, reason, nccl: available ? ((await extension?.call(addon))?.nccl ?? 0) : 0 }
+  return { devices: available ? devices.length : 0, reason, nccl: available ? (await addon.cudaExtension()).nccl : 0 }
 }
 
 /**

@@ -67,7 +67,7 @@ export interface KernelTime {
 }
 
 export interface CudaAddon {
-  /** Begins to record what devices do, by libtorch's profiler; everything is slower meanwhile. */
+  /** Begins to record what devices do, by libtorch's profiler; everything is slower meanwhile. Throws ERR_ARGUMENT while one is being taken, in any environment. */
   startProfile(): Promise<void>
   /** The slowest first; nothing where no device worked. Rejects with ERR_ARGUMENT unless a profile is being taken. */
   stopProfile(): Promise<KernelTime[]>

@@ -2,6 +2,7 @@
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <set>
 #include <string>
@@ -29,11 +30,18 @@ const profiler::ProfilerConfig& config() {
   return made;
 }
 
+/// Of the process: kineto records one profile at a time.
+std::atomic<bool> recording{false};
+
 Napi::Value start(const Napi::CallbackInfo& info) {
-  // Kineto wants its first call on the thread that loaded it.
-  profiler::prepareProfiler(config(), {ActivityType::CUDA});
+  try {  // libtorch's exceptions must not leave a callback of Node
+    // Kineto wants its first call on the thread that loaded it.
+    if (!recording.exchange(true)) profiler::prepareProfiler(config(), {ActivityType::CUDA});
+    else throw SiamException("ERR_ARGUMENT", "startProfile: a profile is being taken");
+  } catch (...) {
+    AddonEnv::of(info.Env()).throw_error(info.Env(), current_failure("startProfile"));
+  }
   return AddonEnv::of(info.Env()).run_void(info.Env(), "startProfile", [] {
-    if (torch::profiler::impl::profilerEnabled()) throw SiamException("ERR_ARGUMENT", "startProfile: a profile is being taken");
     profiler::enableProfiler(config(), {ActivityType::CUDA});
   });
 }
@@ -44,6 +52,7 @@ Napi::Value stop(const Napi::CallbackInfo& info) {
       info.Env(), "stopProfile",
       [] {
         if (!torch::profiler::impl::profilerEnabled()) throw SiamException("ERR_ARGUMENT", "stopProfile: no profile is being taken");
+        recording = false;
         const auto result = profiler::disableProfiler();
         std::map<std::string, Kernel> by_name;
         for (const auto& event : result->events()) {

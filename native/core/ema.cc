@@ -11,18 +11,23 @@ void Ema::begin() {
   }
 }
 
-void Ema::update(double decay) {
-  c10::NoGradGuard no_grad;
-  begin();
-  std::vector<at::Tensor> shadows, values;
+Ema::Averaged Ema::copy_others() {
+  Averaged averaged;
   for (auto& entry : entries_) {
     if (entry.value.is_floating_point()) {
-      shadows.push_back(entry.shadow);
-      values.push_back(entry.value.detach());
+      averaged.shadows.push_back(entry.shadow);
+      averaged.values.push_back(entry.value.detach());
     } else {
       entry.shadow.copy_(entry.value, /*non_blocking=*/true);
     }
   }
+  return averaged;
+}
+
+void Ema::update(double decay) {
+  c10::NoGradGuard no_grad;
+  begin();
+  const auto [shadows, values] = copy_others();
   if (!shadows.empty()) at::_foreach_lerp_(shadows, values, 1.0 - decay);
 }
 
@@ -38,15 +43,7 @@ void Ema::update_unless(const at::Tensor& skipped, double decay, double warmup) 
   }
   share = share.masked_fill(skipped, 0).to(at::kFloat);
   counted_.add_(skipped.logical_not());
-  std::vector<at::Tensor> shadows, values;
-  for (auto& entry : entries_) {
-    if (entry.value.is_floating_point()) {
-      shadows.push_back(entry.shadow);
-      values.push_back(entry.value.detach());
-    } else {
-      entry.shadow.copy_(entry.value, /*non_blocking=*/true);  // a skipped step has left it as it was
-    }
-  }
+  const auto [shadows, values] = copy_others();  // others: a skipped step has left them as they were
   if (shadows.empty()) return;
   // Not a lerp: that takes one weight for all only as a number of the host's.
   std::vector<at::Tensor> steps = at::_foreach_sub(values, shadows);

@@ -41,6 +41,12 @@ class Ema {
   static const at::Tensor& average(const Entry& entry) { return entry.shadow.defined() ? entry.shadow : entry.value; }
 
  private:
+  /// Floating-point shadows beside their values; everything else is copied.
+  struct Averaged {
+    std::vector<at::Tensor> shadows, values;
+  };
+  Averaged copy_others();
+
   std::vector<Entry> entries_;
   double updates_ = 0;
   at::Tensor counted_;  // float64 scalar beside the state, begins at updates_; made at the first update_unless()

@@ -3,42 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { TensorDict } from '../../lib/engine/losses.ts'
 import { Optimizer } from '../../lib/engine/optimizer.ts'
 import { RegularTrainer } from '../../lib/engine/regular-trainer.ts'
-import type { DataPosition } from '../../lib/engine/trainer-types.ts'
-import { Monitor, type EngineData } from '../../lib/monitors/monitor.ts'
 import type { NamedRawTensor } from '../../lib/native/addon.ts'
-import { tinyBatch, tinyModel } from '../helpers/tiny-model.ts'
+import { tinyModel } from '../helpers/tiny-model.ts'
+import { Losses, OwnData } from '../helpers/own-data.ts'
 import { describeOnGpu, exactFloat32 } from './helpers/cuda.ts'
 
 const perEpoch = 4
-
-/** Batch i of epoch e follows from (e, i). */
-class OwnData implements AsyncIterable<TensorDict> {
-  cursor: DataPosition = { epoch: 0, sample: 0 }
-
-  seek(position: DataPosition): void {
-    this.cursor = { ...position }
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<TensorDict> {
-    for (;;) {
-      const { epoch, sample } = this.cursor
-      const next = sample + 2
-      this.cursor = next === 2 * perEpoch ? { epoch: epoch + 1, sample: 0 } : { epoch, sample: next }
-      yield tinyBatch(epoch * 100 + sample)
-    }
-  }
-}
-
-class Losses extends Monitor {
-  readonly totals: number[] = []
-
-  override update({ training_losses }: EngineData): void {
-    this.totals.push(Object.values(training_losses).reduce((sum, value) => sum + value, 0))
-  }
-}
 
 describeOnGpu('a run that changes its device', (device) => {
   const root = mkdtempSync(path.join(tmpdir(), 'siam-gpu-snapshot-'))
@@ -49,7 +21,7 @@ describeOnGpu('a run that changes its device', (device) => {
     const model = await tinyModel({ device: on })
     const optimizer = new Optimizer(model, { lr: 0.005 })
     const losses = new Losses()
-    const trainer = new RegularTrainer(optimizer, new OwnData(), [losses], { progress: 'none', log: () => {}, seed: 3, threads: 1 })
+    const trainer = new RegularTrainer(optimizer, new OwnData(perEpoch), [losses], { progress: 'none', log: () => {}, seed: 3, threads: 1 })
     trainer.setHyperParams({ exp_save: root, exp_name: name, max_epoch: 6, minibatch: 2, nr_image_per_epoch: 2 * perEpoch })
     trainer.own([model, optimizer])
     const state = async (): Promise<Map<string, NamedRawTensor>> =>

@@ -25,6 +25,7 @@ export interface GoldenRow {
   penalty: number
   gap: number
   scale_x: number
+  box_cxywh_in_crop: Box
 }
 
 export interface GoldenRun {

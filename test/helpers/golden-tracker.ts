@@ -5,33 +5,14 @@ import { loadConfig } from '../../lib/config/index.ts'
 import type { Model, StateTable } from '../../lib/engine/model.ts'
 import type { NamedRawTensor, TrackStep } from '../../lib/native/addon.ts'
 import { Tensor } from '../../lib/native/tensor.ts'
-import type { Box, SiamFCppTracker } from '../../lib/tracking/siamfcpp-tracker.ts'
+import type { SiamFCppTracker } from '../../lib/tracking/siamfcpp-tracker.ts'
 import { goldenJson, goldenTensors, numbers } from './golden.ts'
+import { bagFrame, type GoldenRun } from './device-tracking.ts'
 import type { OnDevice } from './golden-forward.ts'
 import { ruleWeightsWithStatistics } from './rule-weights.ts'
 import { shared } from './shared.ts'
 import { buildSiamFCpp } from './siamfcpp-tracker.ts'
 
-interface GoldenRow {
-  frame: number
-  prior_rect_xywh: Box | null
-  rect_xywh: Box
-  best: number
-  pscore: number
-  score: number
-  penalty: number
-  gap: number
-  scale_x: number
-  box_cxywh_in_crop: Box
-}
-
-interface GoldenRun {
-  init_rect_xywh: Box
-  frames: string[]
-  rows: GoldenRow[]
-}
-
-const bagFrame = (name: string): string => shared('data', 'vot-bag', name)
 const maxDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number => Math.max(...Array.from(a, (value, i) => Math.abs(value - (b[i] as number))))
 
 /** HWC [S,S,3] → planar values. */

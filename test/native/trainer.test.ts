@@ -7,43 +7,16 @@ import { GradScaler } from '../../lib/engine/grad-scaler.ts'
 import type { TensorDict } from '../../lib/engine/losses.ts'
 import { Optimizer, type OptimizerOptions } from '../../lib/engine/optimizer.ts'
 import { RegularTrainer } from '../../lib/engine/regular-trainer.ts'
-import type { DataPosition } from '../../lib/engine/trainer-types.ts'
-import { Monitor, type EngineData } from '../../lib/monitors/monitor.ts'
 import { loadAddon } from '../../lib/native/load.ts'
 import { removeFolder, temporaryFolder } from '../helpers/make-dataset.ts'
 import { shared } from '../helpers/shared.ts'
 import { tinyBatch, tinyModel, uniforms } from '../helpers/tiny-model.ts'
+import { Losses, OwnData } from '../helpers/own-data.ts'
 
 const root = temporaryFolder('trainer')
 afterAll(() => removeFolder(root))
 
 const perEpoch = 4
-
-/** Batch i of epoch e follows from (e, i): a user's own data that can seek. */
-class OwnData implements AsyncIterable<TensorDict> {
-  cursor: DataPosition = { epoch: 0, sample: 0 }
-
-  seek(position: DataPosition): void {
-    this.cursor = { ...position }
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<TensorDict> {
-    for (;;) {
-      const { epoch, sample } = this.cursor
-      const next = sample + 2
-      this.cursor = next === 2 * perEpoch ? { epoch: epoch + 1, sample: 0 } : { epoch, sample: next }
-      yield tinyBatch(epoch * 100 + sample)
-    }
-  }
-}
-
-class Losses extends Monitor {
-  readonly totals: number[] = []
-
-  override update({ training_losses }: EngineData): void {
-    this.totals.push(Object.values(training_losses).reduce((sum, value) => sum + value, 0))
-  }
-}
 
 interface Setting extends OptimizerOptions {
   precision?: 'fp32' | 'bf16'
@@ -62,7 +35,7 @@ async function makeTrainer({ name, precision = 'fp32', scaled = false, epochs = 
   const schedule = { getLr: (epoch: number, iteration: number) => 0.01 / (1 + epoch + iteration / perEpoch) }
   const optimizer = new Optimizer(model, { schedule, gradModifier: freezer, gradScaler: scaled ? new GradScaler({ growthInterval: 3 }) : null, ...options })
   const losses = new Losses()
-  const trainer = new RegularTrainer(optimizer, new OwnData(), [losses], { progress: 'none', log: () => {}, seed: 3, threads: 1 })
+  const trainer = new RegularTrainer(optimizer, new OwnData(perEpoch), [losses], { progress: 'none', log: () => {}, seed: 3, threads: 1 })
   trainer.setHyperParams({ exp_save: root, exp_name: name, max_epoch: epochs, minibatch: 2, nr_image_per_epoch: 2 * perEpoch })
   trainer.own([model, optimizer])
   return { trainer, losses, optimizer }
@@ -147,7 +120,7 @@ describe('RegularTrainer', () => {
       { name: 'other', ratio: 1, parameters: model.parameterNames().filter((parameter) => !parameter.includes('basemodel')) },
     ]
     const optimizer = new Optimizer(model, { groups, schedule: { getLr: () => 1e-5 } })
-    const data = new OwnData()
+    const data = new OwnData(perEpoch)
     const said: string[] = []
     const trainer = new RegularTrainer(optimizer, data, [], { progress: 'none', log: (line) => said.push(line) })
     trainer.setHyperParams({ exp_save: root, exp_name: name, max_epoch: 2, minibatch: 2, nr_image_per_epoch: 2 })
